@@ -1,0 +1,1 @@
+"""Knowledge-aware parsimony learning in JAX."""

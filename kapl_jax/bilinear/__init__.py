@@ -1,0 +1,1 @@
+"""Bilinear scoring of knowledge-graph triples: structures, their algebra, scores and losses."""

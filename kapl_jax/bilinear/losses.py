@@ -1,0 +1,108 @@
+"""Losses of link prediction and penalties on embeddings.
+
+All losses are sums over the rows of a batch (not means), weighted by row, so that a padded row
+(weight 0) changes nothing.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from kapl_jax.bilinear.scoring import score_all
+
+
+def multiclass_log_loss(
+    queries: jax.Array,
+    entities: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    dtype: DTypeLike | None = None,
+) -> jax.Array:
+    """Negative log-likelihood of the target among all entities, summed over the queries.
+
+    ``sum_q w_q (logsumexp_n <query_q, entity_n> - <query_q, entity_target>)``, the loss of
+    Lacroix et al., "Canonical Tensor Decomposition for Knowledge Base Completion", ICML 2018, eq. 8.
+
+    Args:
+        queries: float32[Q, d], see ``kapl_jax.bilinear.scoring``.
+        entities: float32[N, d].
+        targets: int32[Q], the index of the entity that answers the query.
+        weights: float32[Q], 0 for padded rows.
+        dtype: of the operands of the matrix products, see ``score_all``.
+
+    Returns:
+        float32 scalar.
+    """
+    scores = score_all(queries, entities, dtype)
+    target = jnp.take_along_axis(scores, targets[:, None], axis=1)[:, 0]
+    return jnp.sum(weights * (jax.nn.logsumexp(scores, axis=1) - target))
+
+
+def sampled_softmax_loss(
+    queries: jax.Array,
+    target_embeddings: jax.Array,
+    targets: jax.Array,
+    negative_embeddings: jax.Array,
+    negatives: jax.Array,
+    weights: jax.Array,
+    num_entities: int,
+    dtype: DTypeLike | None = None,
+) -> jax.Array:
+    """Estimate of ``multiclass_log_loss`` from a shared sample of entities.
+
+    The normaliser is the target's own term plus the sampled negatives' terms, scaled so that
+    its expectation over uniformly drawn negatives is the full one (Bengio and Senecal 2008; Jean et
+    al. 2015). Memory is O(Q M) whatever the number of entities.
+
+    Args:
+        queries: float32[Q, d].
+        target_embeddings: float32[Q, d], the embeddings of the targets.
+        targets: int32[Q], the indices of the targets.
+        negative_embeddings: float32[M, d], the embeddings of the negatives.
+        negatives: int32[M], drawn uniformly from all entities; those that hit a query's target
+            are left out of that query's normaliser.
+        weights: float32[Q], 0 for padded rows.
+        num_entities: N, the number of entities that the negatives were drawn from.
+        dtype: of the operands of the matrix products, see ``score_all``.
+
+    Returns:
+        float32 scalar.
+    """
+    target = jnp.sum(queries * target_embeddings, axis=-1)
+    scores = score_all(queries, negative_embeddings, dtype)
+    # A draw misses the target with probability (N - 1) / N, so each of the N - 1 other entities
+    # appears M / N times among the draws.
+    scores = scores + jnp.log(num_entities / negatives.shape[0])
+    scores = jnp.where(negatives == targets[:, None], -jnp.inf, scores)
+    normaliser = jnp.logaddexp(target, jax.nn.logsumexp(scores, axis=1))
+    return jnp.sum(weights * (normaliser - target))
+
+
+def l2_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
+    """Weighted sum of squared norms.
+
+    Args:
+        embeddings: float32[B, d], one row per triple of the batch.
+        weights: float32[B], 0 for padded rows.
+
+    Returns:
+        float32 scalar, ``sum_b w_b sum_i embeddings_bi^2``.
+    """
+    return jnp.sum(weights[:, None] * jnp.square(embeddings))
+
+
+def n3_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
+    """Weighted sum of cubed nuclear 3-norm factors (Lacroix et al., ICML 2018, eq. 6).
+
+    Lacroix et al. cube the modulus of each complex coordinate. A structure says nothing about
+    which blocks are real and imaginary parts of one another, so every real coordinate stands for itself,
+    as in their penalty on CP.
+
+    Args:
+        embeddings: float32[B, d], one row per triple of the batch.
+        weights: float32[B], 0 for padded rows.
+
+    Returns:
+        float32 scalar, ``sum_b w_b sum_i |embeddings_bi|^3``.
+    """
+    return jnp.sum(weights[:, None] * jnp.abs(embeddings) ** 3)

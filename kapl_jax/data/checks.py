@@ -1,0 +1,107 @@
+"""What is odd in a graph but does not stop it from being used: counted, with the first place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kapl_jax.data.parsed_graph import Names, ParsedGraph, Split
+from kapl_jax.data.text import quote
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A graph whose splits hold no triple twice, and one line for each kind of oddity found."""
+
+    graph: ParsedGraph
+    warnings: tuple[str, ...]
+
+
+def check_graph(graph: ParsedGraph) -> Checked:
+    """Drop duplicates within each split, and warn of them, of leaks and of what is never trained.
+
+    A triple of training that is in validation or test too stays in both; so does one that is in
+    `facts` and `train`.
+    """
+    distinct = replace(
+        graph,
+        facts=graph.facts and _distinct(graph.facts, graph),
+        train=_distinct(graph.train, graph),
+        valid=_distinct(graph.valid, graph),
+        test=_distinct(graph.test, graph),
+    )
+    found = (*_duplicates(graph), *_overlaps(distinct), *_untrained(distinct))
+    return Checked(distinct, tuple(filter(None, found)))
+
+
+def _keys(triples: np.ndarray, graph: ParsedGraph) -> np.ndarray:
+    """Give each triple of `int32[T, 3]` one number, `int64[T]`, equal for equal triples."""
+    head, relation, tail = triples.astype(np.int64).T
+    return (head * len(graph.relations.names) + relation) * len(graph.entities.names) + tail
+
+
+def _repeated(split: Split, graph: ParsedGraph) -> np.ndarray:
+    """Mark every occurrence of a triple but its first, `bool[T]`."""
+    _, firsts = np.unique(_keys(split.triples, graph), return_index=True)
+    repeated = np.ones(len(split.triples), dtype=bool)
+    repeated[firsts] = False
+    return repeated
+
+
+def _distinct(split: Split, graph: ParsedGraph) -> Split:
+    kept = ~_repeated(split, graph)
+    return Split(split.path, split.triples[kept], split.lines[kept])
+
+
+def _duplicates(graph: ParsedGraph) -> Iterator[str | None]:
+    for split in (graph.facts, graph.train, graph.valid, graph.test):
+        if split is not None:
+            yield _warn(split, _repeated(split, graph), "duplicate, dropped", graph)
+
+
+def _overlaps(graph: ParsedGraph) -> Iterator[str | None]:
+    training = _keys(graph.train.triples, graph)
+    if graph.facts is not None:
+        facts = _keys(graph.facts.triples, graph)
+        shared = np.isin(training, facts, assume_unique=True)
+        yield _warn(graph.train, shared, "also in facts, kept", graph)
+        training = np.concatenate([facts, training[~shared]])
+    for split in (graph.valid, graph.test):
+        shared = np.isin(_keys(split.triples, graph), training, assume_unique=True)
+        yield _warn(split, shared, "also in training, kept", graph)
+
+
+def _untrained(graph: ParsedGraph) -> Iterator[str | None]:
+    parts = [graph.train] if graph.facts is None else [graph.facts, graph.train]
+    training = np.concatenate([split.triples for split in parts])
+    yield _warn_of_names(graph.entities, training[:, [0, 2]], "entities")
+    yield _warn_of_names(graph.relations, training[:, 1], "relations")
+
+
+def _warn(split: Split, marked: np.ndarray, what: str, graph: ParsedGraph) -> str | None:
+    """Count the marked triples and quote the first; None where there is none."""
+    if not marked.any():
+        return None
+    first = int(np.argmax(marked))
+    head, relation, tail = split.triples[first]
+    entities, relations = graph.entities.names, graph.relations.names
+    example = " ".join(map(quote, (entities[head], relations[relation], entities[tail])))
+    count = int(marked.sum())
+    noun = "triple" if count == 1 else "triples"
+    return f"{split.path}:{split.lines[first]}: {count} {noun} {what}; the first is {example}"
+
+
+def _warn_of_names(names: Names, used: np.ndarray, what: str) -> str | None:
+    """Count the names whose id is not in `used` and quote the first; None where all are."""
+    is_used = np.zeros(len(names.names), dtype=bool)
+    is_used[used] = True
+    unused = np.flatnonzero(~is_used)
+    if not unused.size:
+        return None
+    first = unused[np.argmin(names.lines[unused])]
+    return (
+        f"{names.path}:{names.lines[first]}: {len(unused)} of {len(names.names)} {what} never "
+        f"occur in training; the first is {quote(names.names[first])}"
+    )

@@ -1,0 +1,48 @@
+"""Command line of `tools/fetch_data`: downloads registered data sets and prints where they lie."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kapl_jax.data.download import download
+from kapl_jax.data.locate import cache_folder
+from kapl_jax.data.registry import find_dataset, registered_names, similar_names
+from kapl_jax.errors import UserError
+
+
+def fetch(name: str) -> Path:
+    """Put the registered data set called `name` into the user's cache and return its folder.
+
+    Raises:
+        UserError: The name is not registered or the download failed.
+    """
+    dataset = find_dataset(name)
+    if dataset is None:
+        similar = similar_names(name)
+        hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+        names = ", ".join(registered_names())
+        raise UserError(f"found no data set {name!r}{hint}, expected one of {names}")
+    return download(dataset, cache_folder(dataset))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch every data set named on the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="tools/fetch_data", description="Download registered data into the user's cache."
+    )
+    names = ", ".join(registered_names())
+    parser.add_argument("names", nargs="+", metavar="NAME", help=f"any of {names}")
+    try:
+        for name in parser.parse_args(arguments).names:
+            print(fetch(name))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""Data sets known by name: where each is published and the SHA-256 of every file.
+
+One entry in `DATASETS` is all that a new one needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_EMBEDDED = Path(__file__).parent / "embedded"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A registered data set.
+
+    Attributes:
+        name: Its name, also that of its folder.
+        base_url: Where its files lie, with a slash at the end.
+        sha256: The checksum of each file, by file name.
+        aliases: Other names in use, beside different case, hyphens and underscores.
+        embedded: The folder of a copy that comes with the package.
+    """
+
+    name: str
+    base_url: str
+    sha256: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
+    embedded: Path | None = None
+
+
+def _github(repository: str, commit: str, folder: str) -> str:
+    return f"https://raw.githubusercontent.com/{repository}/{commit}/{folder}/"
+
+
+def _red_gnn(name: str) -> str:
+    commit = "c9badffdfe6b46dd94849ea843734a5b3d830c57"
+    return _github("LARS-research/RED-GNN", commit, f"Static/transductive/data/{name}")
+
+
+def _pykeen(name: str) -> str:
+    commit = "05c7bbb20c952f3e5e958e694344ace4005b1bbb"
+    return _github("pykeen/pykeen", commit, f"src/pykeen/datasets/{name}")
+
+
+def _openke(name: str) -> str:
+    commit = "64c4ec8157abfc39112772e9825a349091da45f1"
+    return _github("thunlp/OpenKE", commit, f"benchmarks/{name}")
+
+
+DATASETS = (
+    Dataset(
+        name="umls",
+        base_url=_red_gnn("umls"),
+        sha256={
+            "entities.txt": "082c89718568e99ce54f52aa2d3a3cdf0711e0c45e46eb7de0fcf7a7fa8f2a44",
+            "facts.txt": "76cdafb4d2c0f373a6376c71febcc2c7cd51ce8df020276e3a2eed2cac73c48c",
+            "relations.txt": "313de7c4aff4e14d962a6cadaffbd590dd5a01d11fc850a8531d5e26ee745db4",
+            "test.txt": "d72207ba52da6f9ca1a958a29e326c2b5cfa3b7a2b8d156d704644c325be3971",
+            "train.txt": "9c8f18fdcb5a0cc5dbbf5ec8150e1f00e446383520f9303ca47ea77dbef0dd17",
+            "valid.txt": "ba822243da69339090b440d2324a83b33729d3d449132f757355a9f2bc3afca2",
+        },
+        embedded=_EMBEDDED / "umls",
+    ),
+    Dataset(
+        name="nations",
+        base_url=_pykeen("nations"),
+        sha256={
+            "test.txt": "3971085165b47b6aeaec68058c6d8d98b3005e929db81268410b95ae4db770ab",
+            "train.txt": "0830fa9da8e5bba2ccdaa45b7bdc9130451ba66b09ff2708f35fccaf82473e57",
+            "valid.txt": "2b337a62e51a2f45c283eac98a70d21b7e0e102136be1539b2a52c652a7b0530",
+        },
+        aliases=("nation",),
+    ),
+    Dataset(
+        name="kinships",
+        base_url=_pykeen("kinships"),
+        sha256={
+            "test.txt": "05e5733265761d55be9c05bfaff5a8d0808df46f9c1e9d66cc3f2fe114e43d88",
+            "train.txt": "738612111a6acf0e39662bde24c7e72a4d1edf20931beea077da367dda689731",
+            "valid.txt": "c56f8630a583178b1e569f11a64aa535ae1ce0b0912d8b1e24716be2b37f04da",
+        },
+        aliases=("kinship",),
+    ),
+    Dataset(
+        name="family",
+        base_url=_red_gnn("family"),
+        sha256={
+            "entities.txt": "92b2490495481c3bcb121c0c03898aa644d762a4394c6376fc8b909d7e245c5b",
+            "facts.txt": "137b7c79a58d49d4b0bf81321e3b25c9f570e88ab3ce437969cc8012c64b2f8e",
+            "relations.txt": "b7d831023d060a07cab0db78e6e4d8ed492c42ef4476f43c82b6f54ce1106506",
+            "test.txt": "42cc9b400a3bfbd8908c81a14a073fe3e0c73e51b8ed05d2587255c11d257eb8",
+            "train.txt": "86b9f5e563a79723713018b735373694e96807d2df113e89092c50ba593a2385",
+            "valid.txt": "b27c96db987d829aeb7ab8025d8b26cb469d9a8b9881fe84beeab96f9c9c7d30",
+        },
+    ),
+    Dataset(
+        name="WN18RR",
+        base_url=_red_gnn("WN18RR"),
+        sha256={
+            "entities.txt": "ceeaf46e4b4f46265535b05d55934499150189f4fae6e33a00f7a341bc9d7bfa",
+            "facts.txt": "973e44733fbc3f4f8896c4371b2810f36808939e4110d6ec42cffdc4f6af8fd3",
+            "relations.txt": "00205a4aafe4a02cab3a86307da08a65ce783a20b32d49900e97b6ba7273d2cc",
+            "test.txt": "0383bceaaa1096cf3c03ec021ed0048068e2355dbfc0239b292cefdac821cec5",
+            "train.txt": "10a473601d22c82b4045cb2c3a0bdab264d68c9ecc72864acbdcb6b34ea88443",
+            "valid.txt": "453ce7202afa58094a04d2b1560ee2b02660f1c260b32ce6651c8ccedd1028ab",
+        },
+        aliases=("wordnet18rr",),
+    ),
+    Dataset(
+        name="FB15K237",
+        base_url=_openke("FB15K237"),
+        sha256={
+            "entity2id.txt": "e4546cfdcd0b9bd0151cc0f6ef2edee29eb2bb55a3d47e668194999c036fba0d",
+            "relation2id.txt": "fefd26d6cd5ff9d360efe5360c11bf112d019f42b3acf165a5c04aa2b66a42d9",
+            "test2id.txt": "6027e649c1716ac9c1ef2f24672a416aa277aff3e14850ef915ac5a21df70417",
+            "train2id.txt": "5f44223a02b39b8e398e77a787feb4f06e9ffccf1ae87047bbf38fcc8cc08bd2",
+            "valid2id.txt": "7d21e778de4369d5348f5cff23a08dc847ab5fce4b5f07c80113297d2dc60a86",
+        },
+        aliases=(
+            "fb237",
+            "freebase15k237",
+        ),
+    ),
+)
+
+
+def find_dataset(name: str) -> Dataset | None:
+    """Return the data set called `name`; case, hyphens and underscores do not matter."""
+    return _by_plain_name().get(_plain(name))
+
+
+def registered_names() -> tuple[str, ...]:
+    """Return the names of all registered data sets."""
+    return tuple(dataset.name for dataset in DATASETS)
+
+
+def similar_names(name: str) -> tuple[str, ...]:
+    """Return registered names that `name` may be a misspelling of, nearest first."""
+    known = _by_plain_name()
+    nearest = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
+    return tuple(dict.fromkeys(known[plain].name for plain in nearest))
+
+
+def _by_plain_name() -> dict[str, Dataset]:
+    return {
+        _plain(name): dataset for dataset in DATASETS for name in (dataset.name, *dataset.aliases)
+    }
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "")

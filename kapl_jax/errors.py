@@ -1,0 +1,11 @@
+"""The one exception that is meant for the person at the terminal."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user gave (data, flag, folder) cannot be used.
+
+    The message is a single line that names the place (file and line, flag or folder), what was
+    found there and what was expected. Programs print it and exit with status 1, without traceback.
+    """

@@ -1,0 +1,1 @@
+"""How good a trained model is, and what it costs: ranking, relation patterns, parsimony."""

@@ -1,0 +1,1 @@
+"""What was searched or learned, given in symbols and pictures."""

@@ -1,0 +1,1 @@
+"""The published methods: each a space, a problem and its defaults."""

@@ -1,0 +1,105 @@
+"""Answers of a trained AutoBLM model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kapl_jax.bilinear.model import BilinearModel
+from kapl_jax.bilinear.scoring import signed_one_hot
+from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.errors import UserError
+from kapl_jax.methods.answers import Answer, Query, look_up
+from kapl_jax.methods.autoblm.models import ModelStore
+from kapl_jax.runs.run_directory import Run
+
+
+class AutoBLMAnswerer:
+    """Answers queries with the best model of a run (`methods.answers.Answerer`)."""
+
+    def __init__(self, graph: KnowledgeGraph, parameters: Any, description: dict[str, Any]) -> None:
+        """Answer for `graph` with a model as `ModelStore.load_best` gives it."""
+        self.graph = graph
+        options = description["options"]
+        self._model = BilinearModel(
+            graph.num_entities,
+            graph.num_relations,
+            options["embedding_dim"],
+            options["reciprocal"],
+        )
+        self._variables = {"params": parameters}
+        self._signs = signed_one_hot(jnp.asarray(description["structure"], jnp.int8))
+        self._entities = {name: place for place, name in enumerate(graph.entities)}
+        self._relations = {name: place for place, name in enumerate(graph.relations)}
+        self._splits = {
+            name: set(map(tuple, split.tolist()))
+            for name, split in (
+                ("train", graph.training_triples),
+                ("valid", graph.valid),
+                ("test", graph.test),
+            )
+        }
+        self._score = jax.jit(self._model.apply)
+
+    @classmethod
+    def from_run(cls, run: Run, data_dir: str | None) -> AutoBLMAnswerer:
+        """Load the best model of a run and the graph that it was trained on.
+
+        Raises:
+            UserError: The run is not finished, or the graph is not the one it was trained on.
+        """
+        parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
+        graph = load_knowledge_graph(run.config["settings"]["dataset"], data_dir)
+        trained = run.config["dataset"]
+        if (graph.num_entities, graph.num_relations) != (trained["entities"], trained["relations"]):
+            raise UserError(
+                f"{run.path}: the model was trained on {trained['entities']} entities and "
+                f"{trained['relations']} relations, found {graph.num_entities} and "
+                f"{graph.num_relations}; give the --data_dir of the run"
+            )
+        return cls(graph, parameters, description)
+
+    def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
+        """Return the `top` best answers of each query, best first."""
+        triples = np.array([self._triple(query) for query in queries], np.int32).reshape(-1, 3)
+        tails, heads = self._score(self._variables, self._signs, triples)
+        return [
+            self._best(query, triple, np.asarray(heads[i] if query.head is None else tails[i]), top)
+            for i, (query, triple) in enumerate(zip(queries, triples, strict=True))
+        ]
+
+    def _triple(self, query: Query) -> tuple[int, int, int]:
+        """Return the ids of a query; 0 stands in for what is asked."""
+        relation = look_up(query.relation, self._relations, "relation", query.place)
+        ends = [
+            0 if name is None else look_up(name, self._entities, "entity", query.place)
+            for name in (query.head, query.tail)
+        ]
+        return ends[0], relation, ends[1]
+
+    def _best(
+        self, query: Query, triple: np.ndarray, scores: np.ndarray, top: int
+    ) -> list[Answer]:
+        asked = 0 if query.head is None else 2
+        scores = scores.astype(np.float64)
+        shifted = np.exp(scores - scores.max())
+        probabilities = shifted / shifted.sum()
+        answers = []
+        for entity in np.argsort(-scores, kind="stable")[:top]:
+            whole = triple.tolist()
+            whole[asked] = int(entity)
+            known = [name for name, split in self._splits.items() if tuple(whole) in split]
+            answers.append(
+                Answer(
+                    self.graph.entities[entity],
+                    float(scores[entity]),
+                    float(probabilities[entity]),
+                    ", ".join(known),
+                )
+            )
+        return answers

@@ -1,0 +1,275 @@
+"""AutoBLM from a graph to a run directory: search, tune, train at the end, report."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from kapl_jax.bilinear.presets import preset
+from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.evaluation.ranking import METRIC_NAMES, in_query_order, rank_metrics
+from kapl_jax.methods.autoblm.models import ModelStore
+from kapl_jax.methods.autoblm.problem import AutoBLMProblem, GraphData
+from kapl_jax.methods.autoblm.results import Contender, make_results
+from kapl_jax.methods.autoblm.settings import AutoBLMSettings
+from kapl_jax.methods.autoblm.space import StructureSpace
+from kapl_jax.runs.environment import environment
+from kapl_jax.runs.program import device_name
+from kapl_jax.runs.progress import Progress
+from kapl_jax.runs.report import write_report
+from kapl_jax.runs.run_directory import RunDirectory, read_run
+from kapl_jax.runs.settings import identity
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.loop import run_search
+from kapl_jax.search.population import Chunk, PopulationTrainer
+from kapl_jax.search.schedule import Schedule, full_training
+from kapl_jax.search.searchers import REGISTRY
+from kapl_jax.search.shared_weights import shared_weight_scores
+from kapl_jax.search.stage import Finish, Outcome, Stage
+
+# How far tuning goes from the given hyperparameters: factors, drawn log-uniformly.
+_LEARNING_RATE_FACTOR = 3.0
+_REGULARISATION_FACTOR = 10.0
+_SLOWEST_DECAY = 0.98
+
+
+def run_autoblm(settings: AutoBLMSettings) -> Path:
+    """Run AutoBLM, or continue its run, and return where the report is.
+
+    Raises:
+        UserError: The data or the run directory cannot be used.
+    """
+    graph = load_knowledge_graph(settings.dataset, settings.data_dir or None)
+    for warning in graph.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    config = {
+        "method": "autoblm",
+        "settings": identity(settings),
+        "dataset": _describe_graph(graph),
+        **environment(),
+    }
+    run = RunDirectory.open(settings.workdir, config)
+    try:
+        _Pipeline(settings, graph, run).run()
+    finally:
+        run.close()
+    return write_report([read_run(run.path)], run.path / "report")
+
+
+class _Pipeline:
+    """The stages of one run, each recorded, each a population."""
+
+    def __init__(
+        self, settings: AutoBLMSettings, graph: KnowledgeGraph, run: RunDirectory
+    ) -> None:
+        self.settings = settings
+        self.graph = graph
+        self.record = run
+        self.space = StructureSpace(settings.num_blocks)
+
+    def run(self) -> None:
+        """Run all stages and write results.json."""
+        contenders = self._searched() + self._presets()
+        tuned = self._tune(contenders)
+        self._finish(contenders, tuned)
+
+    def _searched(self) -> list[Contender]:
+        """Return the structures found, best first, or those given instead of a search."""
+        given = self.settings.given_structures()
+        if given:
+            return [Contender(name, np.array(s, np.int8), True) for name, s in given.items()]
+        outcomes = self._search()
+        complete = [one for one in outcomes if one.complete and np.isfinite(one.score)]
+        best = sorted(complete, key=lambda one: -one.score)[: self.settings.finalists]
+        return [
+            Contender(f"searched-{place}", one.individual.candidate, True)
+            for place, one in enumerate(best, start=1)
+        ]
+
+    def _presets(self) -> list[Contender]:
+        names = self.settings.preset_names()
+        given = self.settings.given_structures()
+        return [
+            Contender(name, preset(name, self.settings.num_blocks), False)
+            for name in names
+            if name not in given
+        ]
+
+    def _search(self) -> list[Outcome]:
+        settings, outcomes = self.settings, list[Outcome]()
+        numbers = settings.base_hyperparameters()
+        rounds = -(-settings.candidates // settings.round_size)
+        schedule = settings.search_schedule()
+        cost = rounds * schedule.cost(settings.round_size)
+        problem = AutoBLMProblem(self.graph, settings.search_options())
+        searcher = self._searcher(problem)
+        with self._stage("search", problem, schedule, cost) as stage:
+
+            def train_round(number: int, structures: np.ndarray) -> np.ndarray:
+                individuals = [Individual(one, numbers, settings.seed) for one in structures]
+                trained = stage.train(number, individuals)
+                outcomes.extend(trained)
+                return np.array([one.score for one in trained])
+
+            run_search(
+                searcher, train_round, settings.candidates, settings.round_size, settings.seed
+            )
+        return outcomes
+
+    def _searcher(self, problem: AutoBLMProblem) -> Any:
+        return REGISTRY[self.settings.searcher](
+            self.space, lambda pool: self._shared_scores(problem, pool), self.settings.seed
+        )
+
+    def _shared_scores(self, problem: AutoBLMProblem, pool: np.ndarray) -> np.ndarray:
+        """Score a pool with the supernet's weights; once a run, then from the record."""
+        recorded = self.record.recorded("shared_weights")
+        if not recorded:
+            scores = shared_weight_scores(
+                problem,
+                pool,
+                self.settings.base_hyperparameters(),
+                self.settings.one_shot_epochs,
+                self.settings.seed,
+            )
+            self.record.log({"event": "shared_weights", "stage": "search", "scores": scores})
+            recorded = self.record.recorded("shared_weights")
+        scores = recorded[0]["scores"]
+        return np.array([-np.inf if score is None else score for score in scores])
+
+    def _tune(self, contenders: Sequence[Contender]) -> dict[str, dict[str, float]]:
+        """Return the best hyperparameters of each contender by validation, all tried alike."""
+        settings = self.settings
+        samples = sample_hyperparameters(settings)
+        if len(samples) == 1:
+            return {one.name: samples[0] for one in contenders}
+        individuals = [
+            Individual(one.structure, numbers, settings.seed, one.name)
+            for one in contenders
+            for numbers in samples
+        ]
+        problem = AutoBLMProblem(self.graph, settings.tuning_options())
+        schedule = full_training(settings.epochs)
+        with self._stage("tuning", problem, schedule, schedule.cost(len(individuals))) as stage:
+            outcomes = stage.train(0, individuals)
+        best: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            name = str(outcome.individual.name)
+            if name not in best or outcome.score > best[name].score:
+                best[name] = outcome
+        return {name: dict(one.individual.hyperparameters) for name, one in best.items()}
+
+    def _finish(
+        self, contenders: Sequence[Contender], tuned: Mapping[str, dict[str, float]]
+    ) -> None:
+        """Train all contenders at the final size with all seeds, test them, write results.json."""
+        settings = self.settings
+        individuals = [
+            Individual(one.structure, tuned[one.name], settings.seed + number, one.name)
+            for one in contenders
+            for number in range(settings.seeds)
+        ]
+        problem = AutoBLMProblem(self.graph, settings.final_options())
+        store = ModelStore(self.record.path / "checkpoints")
+        schedule = full_training(settings.final_epochs)
+        cost = schedule.cost(len(individuals))
+        with self._stage(
+            "final", problem, schedule, cost, settings.evaluate_every, _test(problem, store)
+        ) as stage:
+            outcomes = stage.train(0, individuals)
+        groups = defaultdict(list)
+        for outcome in outcomes:
+            groups[str(outcome.individual.name)].append(outcome)
+        results = make_results(
+            self.graph, settings.final_options(), contenders, groups, store
+        )
+        searched = self.record.recorded("candidate", "search")
+        self.record.write_results(
+            {
+                "method": "autoblm",
+                "dataset": self.graph.name,
+                "searcher": "none" if settings.structure else settings.searcher,
+                **results,
+                "candidates_trained": len(searched),
+                "seconds": round(self.record.seconds, 1),
+                "device": device_name(),
+            }
+        )
+        store.drop_finalists()
+
+    @contextlib.contextmanager
+    def _stage(
+        self,
+        name: str,
+        problem: AutoBLMProblem,
+        schedule: Schedule,
+        cost: int,
+        evaluate_every: int = 0,
+        finish: Finish | None = None,
+    ) -> Iterator[Stage]:
+        """Open a recorded stage with its progress bar."""
+        trainer = PopulationTrainer(problem, self.settings.chunk_size)
+        with Progress(name, cost, self.settings.log_progress) as progress:
+            yield Stage(
+                name,
+                trainer,
+                schedule,
+                self.record,
+                self.space.describe,
+                progress,
+                checkpoint_seconds=self.settings.checkpoint_seconds,
+                evaluate_every=evaluate_every,
+                finish=finish,
+            )
+
+
+def sample_hyperparameters(settings: AutoBLMSettings) -> list[dict[str, float]]:
+    """Return the hyperparameters that tuning tries, those of the search first."""
+    rng = np.random.default_rng([settings.seed, 1])
+    base = settings.base_hyperparameters()
+    samples = [base]
+    while len(samples) < settings.tuning_samples:
+        rate, regularisation, decay, dropout = rng.uniform(-1, 1, 4)
+        samples.append(
+            {
+                "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
+                "regularisation": base["regularisation"] * _REGULARISATION_FACTOR**regularisation,
+                "decay": 1.0 - (1.0 - _SLOWEST_DECAY) * (decay + 1) / 2,
+                "dropout": max(base["dropout"], settings.tuning_dropout * (dropout + 1) / 2),
+            }
+        )
+    return samples
+
+
+def _test(problem: AutoBLMProblem, store: ModelStore) -> Finish:
+    """Return the function that tests a chunk at its end and keeps its models."""
+
+    def test_ranks(state: Any, candidate: jax.Array, data: GraphData) -> jax.Array:
+        return problem.ranks(state.parameters, candidate, data.test)[0]
+
+    def finish(trainer: PopulationTrainer, chunk: Chunk) -> list[dict[str, Any]]:
+        ranks = trainer.apply(chunk, test_ranks)
+        ordered = np.stack([in_query_order(problem.data.test, one) for one in ranks])
+        store.save(chunk.individuals, trainer.fetch(chunk).parameters, ordered)
+        metrics = [rank_metrics(one, np.ones(one.shape[1], np.float32)) for one in ordered]
+        return [{"test": {name: float(one[name]) for name in METRIC_NAMES}} for one in metrics]
+
+    return finish
+
+
+def _describe_graph(graph: KnowledgeGraph) -> dict[str, Any]:
+    return {
+        "name": graph.name,
+        "entities": graph.num_entities,
+        "relations": graph.num_relations,
+        "train": len(graph.training_triples),
+        "valid": len(graph.valid),
+        "test": len(graph.test),
+    }

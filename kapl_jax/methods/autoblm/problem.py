@@ -1,0 +1,311 @@
+"""AutoBLM's problem: how one scoring structure is trained and evaluated on one graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from kapl_jax.bilinear.losses import (
+    l2_penalty,
+    multiclass_log_loss,
+    n3_penalty,
+    sampled_softmax_loss,
+)
+from kapl_jax.bilinear.model import BilinearModel
+from kapl_jax.bilinear.scoring import both_queries, signed_one_hot, tail_queries
+from kapl_jax.data.knowledge_graph import KnowledgeGraph
+from kapl_jax.evaluation.ranking import (
+    RankingBatches,
+    build_ranking_batches,
+    rank_all,
+    rank_metrics,
+)
+from kapl_jax.search.problem import EpochKeys
+
+HYPERPARAMETERS = ("learning_rate", "regularisation", "decay", "dropout")
+Penalty = Callable[[jax.Array, jax.Array], jax.Array]
+# A batch of evaluation scores is kept below this many numbers (a candidate, a direction).
+_SCORES_AT_ONCE = 1 << 23
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """What is fixed for a whole population, because it changes the program.
+
+    Attributes:
+        embedding_dim: d, divisible by the number of blocks.
+        batch_size: Triples in a batch.
+        optimizer: "adagrad" or "adam".
+        regulariser: "l2" or "n3".
+        penalised: "relation", or "all" for head, relation and tail.
+        unit_ball: Project entity embeddings onto the unit ball after each step.
+        reciprocal: Use reciprocal relations.
+        negatives: Entities drawn for the sampled softmax; 0 is the full softmax.
+        dropout: Whether any candidate uses dropout.
+        precision: "float32" or "bfloat16", of the matrix products' operands.
+    """
+
+    embedding_dim: int = 64
+    batch_size: int = 256
+    optimizer: str = "adagrad"
+    regulariser: str = "n3"
+    penalised: str = "all"
+    unit_ball: bool = False
+    reciprocal: bool = False
+    negatives: int = 0
+    dropout: bool = False
+    precision: str = "float32"
+
+
+@flax.struct.dataclass
+class GraphData:
+    """The arrays of a graph that all candidates share.
+
+    Attributes:
+        triples: int32[T, 3] training triples.
+        valid: Validation triples for filtered ranking.
+        test: Test triples for filtered ranking.
+    """
+
+    triples: jax.Array
+    valid: RankingBatches
+    test: RankingBatches
+
+
+@flax.struct.dataclass
+class TrainingState:
+    """What training changes: the model's parameters and the optimizer's state."""
+
+    parameters: Any
+    optimizer: Any
+
+
+class AutoBLMProblem:
+    """Trains a structure by multiclass log-loss in both directions (`search.problem.Problem`)."""
+
+    objective = "mrr"
+
+    def __init__(self, graph: KnowledgeGraph, options: TrainingOptions) -> None:
+        """Prepare the arrays of `graph` for training with `options`."""
+        self.graph = graph
+        self.options = options
+        half = options.precision == "bfloat16"
+        self.model = BilinearModel(
+            graph.num_entities,
+            graph.num_relations,
+            options.embedding_dim,
+            options.reciprocal,
+            jnp.bfloat16 if half else None,
+        )
+        self.data = graph_data(graph)
+        self._penalty: Penalty = {"l2": l2_penalty, "n3": n3_penalty}[options.regulariser]
+        self._optimizer = _optimizer(options.optimizer)
+
+    def init(
+        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
+    ) -> TrainingState:
+        """Return the state before training; see `Problem.init`."""
+        del hyperparameters
+        triple = jnp.zeros((1, 3), jnp.int32)
+        parameters = self.model.init(key, signed_one_hot(candidate), triple)["params"]
+        return TrainingState(parameters, self._optimizer.init(parameters))
+
+    def train_epoch(
+        self,
+        state: TrainingState,
+        candidate: jax.Array,
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: GraphData,
+    ) -> tuple[TrainingState, jax.Array]:
+        """Train for one epoch; see `Problem.train_epoch`."""
+        signs = signed_one_hot(candidate)
+        return self._epoch(state, lambda key: signs, hyperparameters, epoch, keys, data)
+
+    def train_epoch_shared(
+        self,
+        state: TrainingState,
+        pool: jax.Array,
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: GraphData,
+    ) -> tuple[TrainingState, jax.Array]:
+        """Train for one epoch, each step with a structure drawn from `pool` int8[n, K, K]."""
+
+        def draw(key: jax.Array) -> jax.Array:
+            return signed_one_hot(pool[jax.random.randint(key, (), 0, pool.shape[0])])
+
+        return self._epoch(state, draw, hyperparameters, epoch, keys, data)
+
+    def evaluate(
+        self, state: TrainingState, candidate: jax.Array, data: GraphData
+    ) -> dict[str, jax.Array]:
+        """Return the filtered ranking metrics on the validation triples."""
+        ranks, weights = self.ranks(state.parameters, candidate, data.valid)
+        return rank_metrics(ranks, weights)
+
+    def ranks(
+        self, parameters: Any, candidate: jax.Array, batches: RankingBatches
+    ) -> tuple[jax.Array, jax.Array]:
+        """Return the filtered ranks float32[2, Q] of triples and their weights float32[Q]."""
+        signs, variables = signed_one_hot(candidate), {"params": parameters}
+        return rank_all(
+            batches,
+            lambda t: self.model.apply(variables, signs, t, method=self.model.score_tails),
+            lambda t: self.model.apply(variables, signs, t, method=self.model.score_heads),
+        )
+
+    def _epoch(
+        self,
+        state: TrainingState,
+        signs_of_step: Callable[[jax.Array], jax.Array],
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: GraphData,
+    ) -> tuple[TrainingState, jax.Array]:
+        batches, weights = _shuffled(data.triples, keys.order, self.options.batch_size)
+        rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
+
+        def step(
+            state: TrainingState, inputs: tuple[jax.Array, jax.Array, jax.Array]
+        ) -> tuple[TrainingState, jax.Array]:
+            number, triples, weight = inputs
+            key = jax.random.fold_in(keys.own, number)
+            loss, gradient = jax.value_and_grad(self._loss)(
+                state.parameters, signs_of_step(key), hyperparameters, triples, weight, key
+            )
+            return self._update(state, gradient, rate), loss
+
+        numbers = jnp.arange(len(batches))
+        state, losses = jax.lax.scan(step, state, (numbers, batches, weights))
+        return state, jnp.sum(losses) / data.triples.shape[0]
+
+    def _loss(
+        self,
+        parameters: Any,
+        signs: jax.Array,
+        hyperparameters: dict[str, jax.Array],
+        triples: jax.Array,
+        weight: jax.Array,
+        key: jax.Array,
+    ) -> jax.Array:
+        """Return the loss summed over a batch int32[B, 3] with weights float32[B]."""
+        entities, relations = parameters["entity"], parameters["relation"]
+        ends = entities[jnp.concatenate([triples[:, 0], triples[:, 2]])]
+        head, tail = jnp.split(ends, 2)
+        relation = relations[triples[:, 1]]
+        penalised = [relation]
+        if self.options.reciprocal:
+            reverse = relations[triples[:, 1] + self.graph.num_relations]
+            penalised.append(reverse)
+            queries = (
+                tail_queries(signs, head, relation),
+                tail_queries(signs, tail, reverse),
+            )
+        else:
+            queries = both_queries(signs, head, relation, tail)
+        if self.options.penalised == "all":
+            penalised += [head, tail]
+        penalty = sum(self._penalty(rows, weight) for rows in penalised)
+        drop_key, sample_key = jax.random.split(key)
+        both = self._drop(jnp.concatenate(queries), hyperparameters["dropout"], drop_key)
+        targets = jnp.concatenate([triples[:, 2], triples[:, 0]])
+        weights = jnp.concatenate([weight, weight])
+        answers = jnp.concatenate([tail, head])
+        loss = self._log_loss(both, entities, answers, targets, weights, sample_key)
+        return loss + hyperparameters["regularisation"] * penalty
+
+    def _log_loss(
+        self,
+        queries: jax.Array,
+        entities: jax.Array,
+        answers: jax.Array,
+        targets: jax.Array,
+        weights: jax.Array,
+        key: jax.Array,
+    ) -> jax.Array:
+        dtype = self.model.dtype
+        if not self.options.negatives:
+            return multiclass_log_loss(queries, entities, targets, weights, dtype)
+        count = self.graph.num_entities
+        negatives = jax.random.randint(key, (self.options.negatives,), 0, count)
+        return sampled_softmax_loss(
+            queries, answers, targets, entities[negatives], negatives, weights, count, dtype
+        )
+
+    def _drop(self, queries: jax.Array, rate: jax.Array, key: jax.Array) -> jax.Array:
+        """Zero coordinates of the queries at `rate`, where any candidate does so."""
+        if not self.options.dropout:
+            return queries
+        keep = jax.random.bernoulli(key, 1.0 - rate, queries.shape)
+        return jnp.where(keep, queries / (1.0 - rate), 0.0)
+
+    def _update(self, state: TrainingState, gradient: Any, rate: jax.Array) -> TrainingState:
+        direction, optimizer = self._optimizer.update(gradient, state.optimizer, state.parameters)
+        parameters = jax.tree.map(lambda p, d: p - rate * d, state.parameters, direction)
+        if self.options.unit_ball:
+            parameters = {**parameters, "entity": _into_unit_ball(parameters["entity"])}
+        return TrainingState(parameters, optimizer)
+
+
+def graph_data(graph: KnowledgeGraph) -> GraphData:
+    """Put a graph's triples in the arrays that training and evaluation need."""
+    known = np.concatenate([graph.training_triples, graph.valid, graph.test])
+    batch_size = max(1, min(512, _SCORES_AT_ONCE // graph.num_entities))
+    valid, test = (
+        build_ranking_batches(
+            split, known, graph.num_entities, graph.num_relations, min(batch_size, len(split))
+        )
+        for split in (graph.valid, graph.test)
+    )
+    return GraphData(jnp.asarray(graph.training_triples), valid, test)
+
+
+def flops_per_query(options: TrainingOptions, candidate: np.ndarray, num_entities: int) -> float:
+    """Return the floating-point operations that answering one query takes.
+
+    Two for each cell of the structure and coordinate of a block, and two for each coordinate of
+    each entity's score.
+    """
+    block = options.embedding_dim // len(candidate)
+    cells = int(np.count_nonzero(candidate))
+    return 2.0 * cells * block + 2.0 * num_entities * options.embedding_dim
+
+
+def _shuffled(
+    triples: jax.Array, key: jax.Array, batch_size: int
+) -> tuple[jax.Array, jax.Array]:
+    """Return the triples in random order as int32[S, B, 3], and weights float32[S, B].
+
+    The last batch is filled with the first triples again, at weight 0.
+    """
+    count = triples.shape[0]
+    size = min(batch_size, count)
+    steps = -(-count // size)
+    order = jnp.arange(steps * size)
+    weights = (order < count).astype(jnp.float32).reshape(steps, size)
+    order = jax.random.permutation(key, count)[order % count]
+    return triples[order].reshape(steps, size, 3), weights
+
+
+def _optimizer(name: str) -> optax.GradientTransformation:
+    """Return the part of an optimizer that scales gradients; the learning rate comes later."""
+    if name == "adagrad":
+        # The sum starts at 0 as published: the first step is as long as the learning rate.
+        return optax.scale_by_rss(initial_accumulator_value=0.0, eps=1e-10)
+    return optax.scale_by_adam()
+
+
+def _into_unit_ball(rows: jax.Array) -> jax.Array:
+    norms = jnp.sqrt(jnp.sum(jnp.square(rows), axis=1, keepdims=True))
+    return rows / jnp.maximum(norms, 1.0)

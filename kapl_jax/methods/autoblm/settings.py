@@ -1,0 +1,159 @@
+"""Every setting of AutoBLM, with its default and meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from kapl_jax.bilinear.presets import preset, preset_names
+from kapl_jax.bilinear.structures import parse_structure
+from kapl_jax.errors import UserError
+from kapl_jax.methods.autoblm.problem import TrainingOptions
+from kapl_jax.runs.settings import check_ranges, setting
+from kapl_jax.search.schedule import Schedule, full_training, successive_halving
+from kapl_jax.search.searchers import REGISTRY
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoBLMSettings:
+    """The settings of one AutoBLM run; the program's flags are made from them."""
+
+    dataset: str = setting("umls", "Registered graph (umls, kinships, WN18RR, ...) or a folder.")
+    data_dir: str = setting(
+        "", "Folder of registered data; else $KAPL_DATA, the cache, a download.", identity=False
+    )
+    workdir: str = setting("runs/autoblm", "Run directory; continued if it exists.", identity=False)
+    seed: int = setting(0, "Seed of the search and of all training.", low=0, high=2**31 - 1)
+
+    searcher: str = setting("evolutionary", "How structures are proposed.", choices=list(REGISTRY))
+    candidates: int = setting(128, "Structures to train in the search, at least.", low=1)
+    round_size: int = setting(16, "Structures asked for and trained at a time.", low=1)
+    num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
+    structure: str = setting(
+        "", "Skip the search: preset names or structures like '1 0; 0 2', separated by '|'."
+    )
+    epochs: int = setting(30, "Epochs of a structure in the search and in tuning.", low=1)
+    halving_rungs: int = setting(1, "Rungs of successive halving in the search; 1 is none.", low=1)
+    halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2)
+    one_shot_pool: int = setting(512, "Structures in the supernet (one_shot searcher).", low=2)
+    one_shot_epochs: int = setting(60, "Epochs of the supernet (one_shot searcher).", low=1)
+
+    embedding_dim: int = setting(64, "Embedding dimension in the search and in tuning.", low=2)
+    batch_size: int = setting(256, "Triples in a batch.", low=1)
+    optimizer: str = setting("adagrad", "Optimizer.", choices=["adagrad", "adam"])
+    learning_rate: float = setting(0.5, "Learning rate of the first epoch.", low=1e-8, high=100)
+    decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
+    regulariser: str = setting("n3", "Penalty on embeddings.", choices=["l2", "n3"])
+    penalised: str = setting(
+        "all", "Penalised embeddings: the relation's or all three.", choices=["relation", "all"]
+    )
+    regularisation: float = setting(1e-2, "Weight of the penalty, a triple.", low=0)
+    dropout: float = setting(0.0, "Dropout rate on the queries.", low=0, high=0.9)
+    unit_ball: bool = setting(False, "Project entity embeddings onto the unit ball.")
+    reciprocal: bool = setting(False, "Ask heads through reciprocal relations.")
+    negatives: int = setting(0, "Entities drawn for a sampled softmax; 0: full softmax.", low=0)
+    precision: str = setting(
+        "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
+    )
+
+    finalists: int = setting(3, "Searched structures that go on to tuning and the end.", low=1)
+    presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
+    tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
+    tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
+    final_embedding_dim: int = setting(128, "Embedding dimension at the end.", low=2)
+    final_epochs: int = setting(100, "Most epochs at the end; validation picks the best.", low=1)
+    evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
+    seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
+
+    chunk_size: int = setting(0, "Most candidates on the devices at once; 0: memory decides.", low=0)
+    cpu_devices: int = setting(
+        0, "CPU cores to spread a population over; 0: all.", low=0, identity=False
+    )
+    checkpoint_seconds: float = setting(
+        60.0, "Seconds between checkpoints in training.", low=0, identity=False
+    )
+    log_progress: bool = setting(True, "Show a progress bar.", identity=False)
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            UserError: A value is out of range or does not fit another.
+        """
+        check_ranges(self)
+        for name in ("embedding_dim", "final_embedding_dim"):
+            if getattr(self, name) % self.num_blocks:
+                raise UserError(
+                    f"--{name}={getattr(self, name)}: expected a multiple of "
+                    f"--num_blocks={self.num_blocks}"
+                )
+        self.given_structures()
+        self.preset_names()
+
+    def given_structures(self) -> dict[str, list[list[int]]]:
+        """Return the structures of --structure by name, in order; empty for a search."""
+        given = [part.strip() for part in self.structure.split("|") if part.strip()]
+        named = {}
+        for number, text in enumerate(given, start=1):
+            is_name = text[0].isalpha()
+            array = preset(text, self.num_blocks) if is_name else parse_structure(text)
+            if len(array) != self.num_blocks:
+                raise UserError(
+                    f"--structure={text!r}: found {len(array)} blocks, expected "
+                    f"--num_blocks={self.num_blocks}"
+                )
+            named[text if is_name else f"given-{number}"] = array.tolist()
+        return named
+
+    def preset_names(self) -> tuple[str, ...]:
+        """Return the presets to compare with."""
+        if self.presets in ("all", "none"):
+            return preset_names(self.num_blocks) if self.presets == "all" else ()
+        names = tuple(name.strip() for name in self.presets.split(",") if name.strip())
+        for name in names:
+            preset(name, self.num_blocks)
+        return names
+
+    def search_schedule(self) -> Schedule:
+        """Return how long the search trains whom."""
+        if self.halving_rungs == 1:
+            return full_training(self.epochs)
+        return successive_halving(self.epochs, self.halving_factor, self.halving_rungs)
+
+    def search_options(self) -> TrainingOptions:
+        """Return the training options of the search."""
+        return self._options(self.embedding_dim, self.dropout > 0)
+
+    def tuning_options(self) -> TrainingOptions:
+        """Return the training options of tuning."""
+        return self._options(self.embedding_dim, self._may_drop)
+
+    def final_options(self) -> TrainingOptions:
+        """Return the training options of the last stage."""
+        return self._options(self.final_embedding_dim, self._may_drop)
+
+    def base_hyperparameters(self) -> dict[str, float]:
+        """Return the hyperparameters of the search."""
+        return {
+            "learning_rate": self.learning_rate,
+            "regularisation": self.regularisation,
+            "decay": self.decay,
+            "dropout": self.dropout,
+        }
+
+    @property
+    def _may_drop(self) -> bool:
+        return self.dropout > 0 or (self.tuning_samples > 1 and self.tuning_dropout > 0)
+
+    def _options(self, embedding_dim: int, dropout: bool) -> TrainingOptions:
+        return TrainingOptions(
+            embedding_dim=embedding_dim,
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            regulariser=self.regulariser,
+            penalised=self.penalised,
+            unit_ball=self.unit_ball,
+            reciprocal=self.reciprocal,
+            negatives=self.negatives,
+            dropout=dropout,
+            precision=self.precision,
+        )

@@ -1,0 +1,131 @@
+"""The search space of AutoBLM and AutoBLM+: all scoring structures of K blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from kapl_jax.bilinear.algebra import canonical_form, is_degenerate, symmetry_features
+from kapl_jax.bilinear.structures import MAX_BLOCKS, count_blocks, random_structures
+from kapl_jax.errors import UserError
+from kapl_jax.explain.formulas import formula_text
+
+_PROPOSALS = 4096
+
+
+@dataclass(frozen=True)
+class StructureSpace:
+    """Structures `int8[K, K]`, a `kapl_jax.search.space.GrowingSpace`.
+
+    The operators are those of Zhang, Yao, Kwok (TPAMI 2022): progressive search starts from one
+    block a row and adds two a stage; evolution changes each entry with probability 2/K² and crosses
+    entry by entry.
+
+    Attributes:
+        num_blocks: K, 1 to 6.
+        max_nonzero: most non-zero blocks of a valid structure; None for K².
+        growth: blocks added by `grow`.
+    """
+
+    num_blocks: int = 4
+    max_nonzero: int | None = None
+    growth: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            UserError: a setting is out of range.
+        """
+        if not 1 <= self.num_blocks <= MAX_BLOCKS:
+            raise UserError(f"num_blocks={self.num_blocks}: expected 1 to {MAX_BLOCKS}")
+        if not self.num_blocks <= self._largest <= self.num_blocks**2:
+            raise UserError(
+                f"max_nonzero={self.max_nonzero}: expected {self.num_blocks} to "
+                f"{self.num_blocks**2} for {self.num_blocks} blocks"
+            )
+        if self.growth < 1:
+            raise UserError(f"growth={self.growth}: expected at least 1")
+
+    @property
+    def _largest(self) -> int:
+        return self.num_blocks**2 if self.max_nonzero is None else self.max_nonzero
+
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draw valid structures, `int8[count, K, K]`.
+
+        The number of non-zero blocks is uniform over K..max_nonzero (drawn entry by entry, nearly
+        all structures would be nearly full); given it, all valid structures are equally likely.
+        """
+        sizes = rng.integers(self.num_blocks, self._largest, count, endpoint=True)
+        found = np.zeros((count, self.num_blocks, self.num_blocks), np.int8)
+        missing = np.arange(count)
+        while missing.size:
+            slots = np.resize(missing, max(_PROPOSALS, missing.size))
+            proposals = random_structures(rng, self.num_blocks, sizes[slots])
+            valid = self.is_valid(proposals)
+            filled, where = np.unique(slots[valid], return_index=True)
+            found[filled] = proposals[valid][where]
+            missing = np.setdiff1d(missing, filled)
+        return found
+
+    def mutate(self, rng: np.random.Generator, candidate: np.ndarray) -> np.ndarray:
+        """Redraw each entry with probability 2/K², uniformly from -K..K."""
+        chosen = rng.random(candidate.shape) < 2 / candidate.size
+        drawn = rng.integers(-self.num_blocks, self.num_blocks, candidate.shape, endpoint=True)
+        return np.where(chosen, drawn, candidate).astype(np.int8)
+
+    def cross_over(
+        self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
+    ) -> np.ndarray:
+        """Take each entry from one of the two structures with equal chance."""
+        return np.where(rng.random(first.shape) < 0.5, first, second)
+
+    def canonical(self, candidates: np.ndarray) -> np.ndarray:
+        """Return the representative of each structure's class (`bilinear.algebra`)."""
+        return canonical_form(candidates)
+
+    def is_valid(self, candidates: np.ndarray) -> np.ndarray:
+        """Tell which structures are not degenerate and not too large, `bool[n]`.
+
+        A structure that lacks a relation block is degenerate; so is one with fewer than K
+        non-zero blocks.
+        """
+        return ~is_degenerate(candidates) & (count_blocks(candidates) <= self._largest)
+
+    def features(self, candidates: np.ndarray) -> np.ndarray:
+        """Return the symmetry features and the share of non-zero blocks, `float32[n, F + 1]`."""
+        share = count_blocks(candidates)[:, None] / self.num_blocks**2
+        return np.concatenate([symmetry_features(candidates), share], axis=1, dtype=np.float32)
+
+    def describe(self, candidate: np.ndarray) -> str:
+        """Return the scoring function as a formula."""
+        return formula_text(candidate)
+
+    def seeds(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return up to `count` structures of K blocks, in random order, no two equivalent.
+
+        A valid structure of K blocks is a permutation in which each relation block occurs
+        once; up to equivalence there is one for each type of cycles (5 for K = 4).
+        """
+        orders = np.array(list(permutations(range(self.num_blocks))))
+        structures = np.zeros((len(orders), self.num_blocks, self.num_blocks), np.int8)
+        labels = np.arange(1, self.num_blocks + 1, dtype=np.int8)
+        np.put_along_axis(structures, orders[:, :, None], labels[None, :, None], axis=2)
+        distinct = np.unique(self.canonical(structures), axis=0)
+        return rng.permutation(distinct)[:count]
+
+    def grow(self, rng: np.random.Generator, candidate: np.ndarray) -> np.ndarray:
+        """Fill `growth` empty entries (or all, if fewer are left) with random signed blocks."""
+        empty = np.flatnonzero(candidate == 0)
+        chosen = rng.permutation(empty)[: self.growth]
+        relations = rng.integers(1, self.num_blocks, len(chosen), endpoint=True)
+        grown = candidate.copy()
+        grown.flat[chosen] = relations * rng.choice([-1, 1], len(chosen))
+        return grown
+
+    def size(self, candidates: np.ndarray) -> np.ndarray:
+        """Count the non-zero blocks, `int64[n]`."""
+        return count_blocks(candidates)

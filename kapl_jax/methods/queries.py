@@ -1,0 +1,66 @@
+"""Reading queries from flags and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.answers import Query
+
+_UNKNOWN = "?"
+
+
+def query_from_flags(head: str | None, relation: str | None, tail: str | None) -> Query:
+    """Return the query of --head, --relation and --tail.
+
+    Raises:
+        UserError: The relation is missing, or not exactly one end is given.
+    """
+    if not relation:
+        raise UserError("--relation: missing; give --relation with --head or --tail, or --queries")
+    if bool(head) == bool(tail):
+        given = "both" if head else "neither"
+        raise UserError(f"--head, --tail: {given} given, expected exactly one; the other is asked")
+    return Query(head or None, relation, tail or None, "--head" if head else "--tail")
+
+
+def read_queries(path: Path) -> list[Query]:
+    """Read queries from a file: head, relation and tail in columns, `?` for the end that is asked.
+
+    Columns are separated by tabs, or by blanks where a line has no tab; empty lines are left out.
+
+    Raises:
+        UserError: The file cannot be read, is empty, or a line is no query.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: not UTF-8 at byte {error.start}") from None
+    queries = [
+        _parse(line, f"{path}:{number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+    if not queries:
+        raise UserError(f"{path}:1: the file is empty, expected 'head relation ?' on each line")
+    return queries
+
+
+def _parse(line: str, place: str) -> Query:
+    columns = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
+    if len(columns) != 3:
+        raise UserError(
+            f"{place}: found {len(columns)} columns, expected 3: head, relation, tail, with "
+            f"{_UNKNOWN} for the one that is asked"
+        )
+    head, relation, tail = columns
+    if (head == _UNKNOWN) == (tail == _UNKNOWN) or relation == _UNKNOWN:
+        raise UserError(
+            f"{place}: found {line.strip()!r}, expected exactly one {_UNKNOWN}, as head or tail"
+        )
+    return Query(
+        None if head == _UNKNOWN else head, relation, None if tail == _UNKNOWN else tail, place
+    )

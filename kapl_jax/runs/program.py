@@ -1,0 +1,52 @@
+"""What every command-line program shares: error messages, exit codes, devices."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import jax
+from absl import app
+
+from kapl_jax.errors import UserError
+
+
+def run_program(main: Callable[[list[str]], None]) -> None:
+    """Run `main(argv)` under absl; a `UserError` becomes one line on stderr and exit status 1."""
+
+    def guarded(argv: list[str]) -> None:
+        try:
+            main(argv)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("interrupted; give the same command again to continue", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
+            # The reader (`| head`) has gone: nothing more to say, and nothing to complain about.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    # Libraries that log at INFO (Orbax, absl) would drown what the program itself has to say.
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    app.run(guarded)
+
+
+def use_cpu_cores(count: int | None = None) -> None:
+    """Let JAX see each CPU core as a device, so that a population is spread over the cores.
+
+    Has no effect on accelerators. Must be called before the first use of a JAX device.
+
+    Args:
+        count: Number of CPU devices; all cores this process may use when None.
+    """
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jax.config.update("jax_num_cpu_devices", count or available or 1)
+
+
+def device_name() -> str:
+    """Return the kind and number of the devices in use, for example `2 x cpu`."""
+    devices = jax.devices()
+    return f"{len(devices)} x {devices[0].device_kind}"

@@ -1,0 +1,50 @@
+"""A progress bar that shows the best score so far and the time left."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from tqdm import tqdm
+
+
+class Progress:
+    """Counts work done in units of candidate-epochs; silent when `enabled` is False."""
+
+    def __init__(self, label: str, total: float, enabled: bool) -> None:
+        self._bar = tqdm(
+            total=round(total),
+            desc=label,
+            disable=not enabled,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            unit="epoch",
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+        )
+        self._best: float | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def advance(self, amount: float, note: str = "") -> None:
+        """Count `amount` candidate-epochs as done."""
+        self._bar.set_postfix_str(self._postfix(note), refresh=False)
+        self._bar.update(amount)
+
+    def best(self, score: float) -> None:
+        """Show `score` if it beats the best so far."""
+        if self._best is None or score > self._best:
+            self._best = score
+            self._bar.set_postfix_str(self._postfix(""))
+
+    def _postfix(self, note: str) -> str:
+        best = "" if self._best is None else f"best {self._best:.4f}"
+        return ", ".join(part for part in (best, note) if part)

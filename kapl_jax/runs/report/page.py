@@ -1,0 +1,65 @@
+"""The page: sections rendered into one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kapl_jax.errors import UserError
+from kapl_jax.runs.files import write_text
+from kapl_jax.runs.report import summary
+from kapl_jax.runs.report.sections import SECTIONS
+from kapl_jax.runs.run_directory import Run
+
+
+def write_report(runs: Sequence[Run], out: Path) -> Path:
+    """Write the report of one or several runs, finished or not.
+
+    Args:
+        runs: At least one run; several are shown beside each other.
+        out: Folder of the page, made when missing; an earlier page is replaced.
+
+    Returns:
+        The page, `out/index.html`: self-contained, it opens offline and without JavaScript.
+
+    Raises:
+        UserError: The page cannot be written.
+    """
+    page = out / "index.html"
+    html = render(runs)
+    try:
+        write_text(page, html)
+    except OSError as error:
+        raise UserError(f"{page}: cannot write the report: {error.strerror}") from None
+    return page
+
+
+def render(runs: Sequence[Run]) -> str:
+    """Return the HTML of the report."""
+    if not runs:
+        raise ValueError("a report needs at least one run")
+    sections = [section for make in SECTIONS if (section := make(runs)) is not None]
+    # Escaping is on for every value; only the SVG of the figures comes as ready markup.
+    environment = Environment(
+        loader=PackageLoader("kapl_jax.runs.report", package_path="."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("page.html")
+    return template.render(title=_title(runs), subtitle=_subtitle(runs), sections=sections)
+
+
+def _title(runs: Sequence[Run]) -> str:
+    datasets = ", ".join(dict.fromkeys(summary.dataset(run) for run in runs))
+    methods = ", ".join(dict.fromkeys(summary.method(run) for run in runs))
+    return f"{methods} on {datasets}"
+
+
+def _subtitle(runs: Sequence[Run]) -> str:
+    if len(runs) > 1:
+        return f"{len(runs)} runs side by side"
+    return f"Run {runs[0].path.name or runs[0].path}"

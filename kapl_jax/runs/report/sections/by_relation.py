@@ -1,0 +1,117 @@
+"""The chosen model by relation pattern, by cardinality and by relation."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kapl_jax.runs.report import figures, summary
+from kapl_jax.runs.report.formatting import count, metric_label, number, setting_label
+from kapl_jax.runs.report.models import read_metrics
+from kapl_jax.runs.report.section import Block, Figure, Section, Table
+from kapl_jax.runs.report.svg import to_svg
+from kapl_jax.runs.run_directory import Run
+
+Parts = Mapping[str, Mapping[str, Any]]
+
+_CARDINALITY = re.compile(r"[1NM]-[1NM]")
+# Longer tables are folded away.
+_ROWS_SHOWN = 12
+
+
+def by_relation(runs: Sequence[Run]) -> Section | None:
+    """Return figures by pattern and cardinality, one a dataset, and the tables behind them."""
+    blocks: list[Block] = []
+    known = [run for run in runs if _parts(run, "by_pattern") or _parts(run, "by_relation")]
+    groups = summary.by_dataset(known)
+    for place, (dataset, members) in enumerate(groups.items()):
+        names = summary.labels(members)
+        prefix = f"{dataset}: " if len(groups) > 1 else ""
+        blocks += _figures(members, names, prefix, f"relations{place}")
+        for run, name in zip(members, names, strict=True):
+            blocks += _tables(run, f" ({name})" if len(runs) > 1 else "")
+    if not blocks:
+        return None
+    lead = "Where the chosen model is strong and where it is not, in test, mean over seeds."
+    return Section("relations", "By relation", lead, blocks)
+
+
+def _parts(run: Run, name: str) -> Parts:
+    return (run.results or {}).get(name) or {}
+
+
+def _figures(runs: Sequence[Run], names: Sequence[str], prefix: str, name: str) -> list[Block]:
+    kinds = list(dict.fromkeys(kind for run in runs for kind in _parts(run, "by_pattern")))
+    split = {
+        "By pattern": [kind for kind in kinds if not _CARDINALITY.fullmatch(kind)],
+        "By cardinality": [kind for kind in kinds if _CARDINALITY.fullmatch(kind)],
+    }
+    return [
+        _figure(runs, names, kinds, f"{prefix}{heading}", f"{name}-{place}")
+        for place, (heading, kinds) in enumerate(split.items())
+        if kinds
+    ]
+
+
+def _figure(
+    runs: Sequence[Run], names: Sequence[str], kinds: Sequence[str], heading: str, name: str
+) -> Figure:
+    by = summary.main_metric(runs[0])
+    groups = [
+        figures.Group(label, [_metric(_parts(run, "by_pattern").get(kind), by) for kind in kinds])
+        for run, label in zip(runs, names, strict=True)
+    ]
+    counts = _parts(runs[0], "by_pattern")
+    categories = [
+        f"{kind} ({count(counts.get(kind, {}).get('count'))})" if kind in counts else kind
+        for kind in kinds
+    ]
+    words = "; ".join(
+        f"{kind} {number(value)}" for kind, value in zip(kinds, groups[0].values, strict=True)
+    )
+    drawn = figures.bars(categories, groups, f"test {metric_label(by)}")
+    svg = to_svg(drawn, name, f"{heading}, test {metric_label(by)}: {words}")
+    return Figure(svg, "In brackets the number of test triples.", heading)
+
+
+def _tables(run: Run, suffix: str) -> list[Block]:
+    blocks: list[Block] = []
+    for part, title in (("by_pattern", "Pattern"), ("by_relation", "Relation")):
+        if parts := _parts(run, part):
+            blocks.append(_table(parts, title, suffix))
+    return blocks
+
+
+def _table(parts: Parts, title: str, suffix: str) -> Table:
+    keys = list(dict.fromkeys(key for entry in parts.values() for key in entry))
+    texts = [
+        key for key in keys if any(isinstance(entry.get(key), str) for entry in parts.values())
+    ]
+    numbers = [key for key in keys if key not in texts and key != "count"]
+    order = sorted(parts, key=lambda name: -(parts[name].get("count") or 0))
+    rows = [
+        [
+            name,
+            *(str(parts[name].get(key) or "–") for key in texts),
+            count(parts[name].get("count")),
+            *(number(_metric(parts[name], key)) for key in numbers),
+        ]
+        for name in order
+    ]
+    header = [title, *(setting_label(key).capitalize() for key in texts), "Test triples"]
+    header += [metric_label(key) for key in numbers]
+    fold = f"Table by {title.lower()}{suffix}, {len(rows)} rows"
+    return Table(
+        header,
+        rows,
+        frozenset(range(len(texts) + 1)),
+        fold=fold if len(rows) > _ROWS_SHOWN or suffix else "",
+        caption=f"By {title.lower()}, the most frequent first.",
+    )
+
+
+def _metric(entry: Mapping[str, Any] | None, name: str) -> float:
+    found = read_metrics({name: (entry or {}).get(name)})
+    return found[name].mean if name in found else math.nan

@@ -1,0 +1,110 @@
+"""The outcome of each run in symbols and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kapl_jax.runs.report import summary
+from kapl_jax.runs.report.comparison import MINOR_METRICS
+from kapl_jax.runs.report.formatting import count, duration, metric_label, metric_value, number
+from kapl_jax.runs.report.models import Model, best_baseline, found_model, mean_of, metric_names
+from kapl_jax.runs.report.section import Block, Facts, Formula, Section, Table
+from kapl_jax.runs.run_directory import Run
+
+
+def headline(runs: Sequence[Run]) -> Section:
+    """Return what was found, how good it is beside the best baseline, and what it took."""
+    blocks: list[Block] = []
+    for run, label in zip(runs, summary.labels(runs), strict=True):
+        blocks += _blocks(run, label if len(runs) > 1 else "")
+    lead = _message(runs[0]) if len(runs) == 1 else "The outcome of each run."
+    return Section("found", "What was found", lead, blocks)
+
+
+def _blocks(run: Run, heading: str) -> list[Block]:
+    lead = _formula(run)
+    blocks: list[Block] = [] if lead is None else [Formula(*lead, heading=heading)]
+    blocks.append(Facts(_facts(run), heading="" if blocks else heading))
+    table = _versus(run)
+    return [*blocks, table] if table else blocks
+
+
+def _message(run: Run) -> str:
+    terms, by = summary.words([run]), summary.main_metric(run)
+    label, found, baseline = metric_label(by), found_model(run), best_baseline(run)
+    if found is None:
+        return _progress(run)
+    reached = (
+        f"validation {label} {metric_value(found.valid, by)}, test {metric_value(found.test, by)}"
+    )
+    if not found.searched:
+        return f"The best {terms.candidate} is the {terms.baseline} {found.name}: {reached}."
+    if baseline is None:
+        return f"The best {terms.candidate} found reaches {reached}."
+    gain = mean_of(found.valid, by) - mean_of(baseline.valid, by)
+    verdict = f"{gain:+.4f} against" if abs(gain) >= 5e-5 else "level with"
+    return (
+        f"The best {terms.candidate} found reaches {reached}. In validation that is {verdict} the "
+        f"best {terms.baseline}, {baseline.name}."
+    )
+
+
+def _progress(run: Run) -> str:
+    best, label = summary.best_candidate(run), metric_label(summary.main_metric(run))
+    so_far = (
+        "" if best is None else f" Best validation {label} so far: {number(summary.score(best))}."
+    )
+    return f"This run is not finished (stage: {summary.stage(run)}).{so_far}"
+
+
+def _formula(run: Run) -> tuple[str, str] | None:
+    best = (run.results or {}).get("best") or {}
+    if best.get("formula"):
+        return str(best["formula"]), str(best.get("latex") or "")
+    event = summary.best_candidate(run)
+    if run.results is None and event is not None and event.get("describe"):
+        return str(event["describe"]), ""
+    return None
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    data = run.config.get("dataset") or {}
+    sizes = [f"{count(data[key])} {key}" for key in ("entities", "relations") if key in data]
+    name = summary.dataset(run)
+    entries = [
+        ("Dataset", f"{name} ({', '.join(sizes)})" if sizes else name),
+        ("Method", ", ".join(filter(None, (summary.method(run), summary.searcher(run))))),
+        ("Candidates trained", count(summary.candidates_trained(run))),
+        ("Seeds of the final stage", count(summary.seeds(run))),
+        ("Parameters", count((run.results or {}).get("parameters"))),
+        ("FLOPs a query", count((run.results or {}).get("flops_per_query"))),
+        ("Time", duration(summary.seconds(run))),
+        ("Device", summary.device(run) or ""),
+    ]
+    if run.results is None:
+        entries.insert(0, ("Status", f"not finished, stage: {summary.stage(run)}"))
+    return [(label, shown) for label, shown in entries if shown not in ("", "–")]
+
+
+def _versus(run: Run) -> Table | None:
+    found, baseline = found_model(run), best_baseline(run)
+    if found is None:
+        return None
+    beside: list[tuple[str, Model]] = [("Best found", found)]
+    if baseline is not None and (found.searched or baseline.name != found.name):
+        beside.append((f"Best {summary.words([run]).baseline}", baseline))
+    by = summary.main_metric(run)
+    known = metric_names([model.test for _, model in beside])
+    names = [name for name in known if name == by or name not in MINOR_METRICS]
+    header = ["", "Name", f"Valid {metric_label(by)}", *(f"Test {metric_label(n)}" for n in names)]
+    rows = [
+        [
+            role,
+            model.name,
+            metric_value(model.valid, by),
+            *(metric_value(model.test, name) for name in names),
+        ]
+        for role, model in beside
+    ]
+    caption = "Mean ± standard deviation over seeds; chosen by validation, test reported once."
+    return Table(header, rows, frozenset({0, 1}), frozenset({0}), caption)

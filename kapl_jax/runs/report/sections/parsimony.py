@@ -1,0 +1,70 @@
+"""What a model costs against how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kapl_jax.runs.report import figures, summary
+from kapl_jax.runs.report.formatting import count, metric_label, number
+from kapl_jax.runs.report.models import best_baseline, final_models, found_model
+from kapl_jax.runs.report.section import Figure, Section
+from kapl_jax.runs.report.svg import to_svg
+from kapl_jax.runs.run_directory import Run
+
+
+def parsimony(runs: Sequence[Run]) -> Section | None:
+    """Return parameters against the test metric, one figure a dataset."""
+    groups = summary.by_dataset(runs)
+    blocks = []
+    for place, (dataset, members) in enumerate(groups.items()):
+        names = summary.labels(members)
+        if points := _points(members, names):
+            heading = dataset if len(groups) > 1 else ""
+            blocks.append(_figure(members, names, points, heading, f"parsimony{place}"))
+    if not blocks:
+        return None
+    lead = "Test quality against the number of parameters: up is better, left is cheaper."
+    return Section("parsimony", "Parameters against quality", lead, blocks)
+
+
+def _points(runs: Sequence[Run], names: Sequence[str]) -> list[figures.Point]:
+    by = summary.main_metric(runs[0])
+    points = []
+    for place, run in enumerate(runs):
+        baseline, found = best_baseline(run), found_model(run)
+        named = {model.name for model in (baseline, found) if model is not None}
+        prefix = f"{names[place]}: " if len(runs) > 1 else ""
+        for model in final_models(run):
+            if model.parameters and by in model.test:
+                reached = figures.Interval(model.test[by].mean, model.test[by].std or 0.0)
+                label = f"{prefix}{model.name}"
+                group = 2 * place + (not model.searched)
+                points.append(
+                    figures.Point(label, group, model.parameters, reached, model.name in named)
+                )
+    return points
+
+
+def _figure(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    points: Sequence[figures.Point],
+    heading: str,
+    name: str,
+) -> Figure:
+    label, baseline = metric_label(summary.main_metric(runs[0])), summary.words(runs).baseline
+    kinds = ("searched", f"{baseline}s")
+    if len(runs) == 1:
+        groups = list(kinds)
+    else:
+        groups = [f"{run_name}: {kind}" for run_name in names for kind in kinds]
+    drawn = figures.scatter(points, groups, f"test {label}")
+    words = "; ".join(f"{p.label} {count(p.x)} parameters, {number(p.y.mean)}" for p in points)
+    svg = to_svg(drawn, name, f"Parameters against test {label}. {words}")
+    caption = (
+        "Mean over seeds with one standard deviation. "
+        f"Named: the chosen model and the best {baseline}."
+    )
+    if len({point.x for point in points}) == 1:
+        caption += f" All models here have {count(points[0].x)} parameters."
+    return Figure(svg, caption, heading)

@@ -1,0 +1,72 @@
+"""How the search went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from kapl_jax.runs.report import figures, summary
+from kapl_jax.runs.report.formatting import count, metric_label, number
+from kapl_jax.runs.report.models import best_baseline, mean_of
+from kapl_jax.runs.report.section import Figure, Section
+from kapl_jax.runs.report.svg import to_svg
+from kapl_jax.runs.run_directory import Run
+
+
+def trajectory(runs: Sequence[Run]) -> Section | None:
+    """Return the best score so far against candidates trained, one figure a dataset."""
+    blocks = []
+    groups = summary.by_dataset([run for run in runs if _scored(run)])
+    for place, (dataset, members) in enumerate(groups.items()):
+        heading = dataset if len(groups) > 1 else ""
+        names = summary.labels(members)
+        blocks.append(_figure(members, names, heading, f"trajectory{place}"))
+    if not blocks:
+        return None
+    lead = "Best validation score so far as candidates are trained; each dot is one candidate."
+    return Section("trajectory", "Search trajectory", lead, blocks)
+
+
+def _scored(run: Run) -> bool:
+    return any(math.isfinite(score) for score in summary.search_scores(run))
+
+
+def _figure(runs: Sequence[Run], names: Sequence[str], heading: str, name: str) -> Figure:
+    searches = [
+        figures.Search(label, summary.search_scores(run), summary.best_so_far(run))
+        for run, label in zip(runs, names, strict=True)
+    ]
+    levels = _levels(runs)
+    label = metric_label(summary.main_metric(runs[0]))
+    drawn = figures.trajectory(searches, levels, f"validation {label}")
+    words = "; ".join(
+        f"{one.label}: best {number(one.best[-1])} after {count(len(one.best))} candidates"
+        for one in searches
+    )
+    svg = to_svg(drawn, name, f"Search trajectory. {words}")
+    return Figure(svg, _caption(searches, levels), heading)
+
+
+def _levels(runs: Sequence[Run]) -> list[figures.Level]:
+    """Return the validation level of the best baseline in these runs, where it is known yet."""
+    by, word = summary.main_metric(runs[0]), summary.words(runs).baseline
+    known = [model for run in runs if (model := best_baseline(run)) is not None]
+    known = [model for model in known if by in model.valid]
+    if not known:
+        return []
+    best = max(known, key=lambda model: mean_of(model.valid, by))
+    return [figures.Level(f"best {word} ({best.name}), final", best.valid[by].mean)]
+
+
+def _caption(searches: Sequence[figures.Search], levels: Sequence[figures.Level]) -> str:
+    scores = [score for one in searches for score in one.scores]
+    diverged = sum(not math.isfinite(score) for score in scores)
+    parts = ["The lowest quarter of the candidates may lie below the axis."]
+    if diverged:
+        parts.append(f"{count(diverged)} of {count(len(scores))} candidates diverged.")
+    if levels:
+        parts.append(
+            "The horizontal line is from the final stage, where models are tuned and trained for "
+            "longer than during the search."
+        )
+    return " ".join(parts)

@@ -1,0 +1,181 @@
+"""The run directory: what a run leaves behind, and from which it continues."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kapl_jax.errors import UserError
+from kapl_jax.runs.files import plain, write_json
+from kapl_jax.runs.tensorboard import TensorBoardLog
+
+CONFIG, METRICS, RESULTS = "config.json", "metrics.jsonl", "results.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run as read from its directory.
+
+    Attributes:
+        path: The run directory.
+        config: Contents of config.json.
+        events: The lines of metrics.jsonl in order.
+        results: Contents of results.json, None while the run is not finished.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    events: list[dict[str, Any]]
+    results: dict[str, Any] | None
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a run directory, finished or not.
+
+    Raises:
+        UserError: `path` is no run directory or one of its files cannot be read.
+    """
+    folder = Path(path)
+    if not (folder / CONFIG).is_file():
+        raise UserError(
+            f"{folder}: not a run directory, there is no {CONFIG} in it; expected the --workdir "
+            "of an earlier run"
+        )
+    results = _read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
+    return Run(folder, _read_json(folder / CONFIG), _read_events(folder / METRICS)[0], results)
+
+
+class RunDirectory:
+    """Writes one run: opened anew or continued, never mixed with another.
+
+    Events are appended to metrics.jsonl, durable once `log` returns; a line torn by a crash is cut
+    off when the run is opened again. `seconds` in the events is the time spent in this run, summed
+    over its interruptions.
+    """
+
+    def __init__(self, path: Path, events: list[dict[str, Any]]) -> None:
+        self.path = path
+        self.events = events
+        self._earlier = float(events[-1].get("seconds", 0.0)) if events else 0.0
+        self._started = time.monotonic()
+        self._stream = os.open(path / METRICS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._tensorboard = TensorBoardLog(path / "tensorboard", first_step=len(events))
+
+    @classmethod
+    def open(cls, path: str | Path, config: Mapping[str, Any]) -> RunDirectory:
+        """Create the run directory, or continue the run in it when its identity is the same.
+
+        Args:
+            path: The run directory; made with its parents when missing.
+            config: What config.json holds; "method", "settings" and "dataset" are the identity.
+
+        Raises:
+            UserError: The folder cannot be written, holds something else, or holds a run with
+                other settings (the first few differences are named).
+        """
+        folder = Path(path)
+        wanted = plain(dict(config))
+        if (folder / CONFIG).is_file():
+            _check_same_run(folder, _read_json(folder / CONFIG), wanted)
+            events, intact = _read_events(folder / METRICS)
+            if (folder / METRICS).is_file():
+                os.truncate(folder / METRICS, intact)
+            return cls(folder, events)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
+                "give --workdir a new folder"
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / CONFIG, wanted)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot write the run directory: {error.strerror}") from None
+        return cls(folder, [])
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in this run so far, its interruptions left out."""
+        return self._earlier + time.monotonic() - self._started
+
+    def log(self, *events: Mapping[str, Any]) -> None:
+        """Append events, all in one write, each with `seconds` added."""
+        seconds = round(self.seconds, 3)
+        stamped = [plain({**event, "seconds": seconds}) for event in events]
+        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in stamped)
+        os.write(self._stream, lines.encode())
+        os.fsync(self._stream)
+        self.events.extend(stamped)
+        for event in stamped:
+            self._tensorboard.add(event)
+
+    def recorded(self, event: str, stage: str | None = None) -> list[dict[str, Any]]:
+        """Return the events of one kind (and stage) in the order they were logged."""
+        return [
+            entry
+            for entry in self.events
+            if entry.get("event") == event and (stage is None or entry.get("stage") == stage)
+        ]
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write results.json, all or nothing."""
+        write_json(self.path / RESULTS, results)
+
+    def close(self) -> None:
+        """Close the event files."""
+        os.close(self._stream)
+        self._tensorboard.close()
+
+
+def _check_same_run(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    differences: list[str] = []
+    if found.get("method") != wanted.get("method"):
+        differences.append(f"method {found.get('method')!r}, not {wanted.get('method')!r}")
+    for part, label in (("settings", "--"), ("dataset", "dataset ")):
+        before, now = found.get(part, {}), wanted.get(part, {})
+        keys: Iterable[str] = dict.fromkeys([*before, *now])
+        differences += [
+            f"{label}{key}={before.get(key)!r}, not {now.get(key)!r}"
+            for key in keys
+            if before.get(key) != now.get(key)
+        ]
+    if differences:
+        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise UserError(
+            f"{folder}: holds another run ({'; '.join(differences[:3])}{more}); give the same "
+            "flags to continue it, or another --workdir"
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        line = getattr(error, "lineno", 1)
+        raise UserError(f"{path}:{line}: cannot be read as JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}:1: found {type(value).__name__}, expected a JSON object")
+    return value
+
+
+def _read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the events and the number of bytes they take: a torn last line is left out."""
+    if not path.is_file():
+        return [], 0
+    content = path.read_bytes()
+    intact = content.rfind(b"\n") + 1
+    events = []
+    for number, line in enumerate(content[:intact].splitlines(), start=1):
+        try:
+            events.append(json.loads(line))
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            raise UserError(
+                f"{path}:{number}: found {line[:40]!r}, expected a JSON object; the run cannot "
+                "be continued, remove the line or the folder"
+            ) from None
+    return events, intact

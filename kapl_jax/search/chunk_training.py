@@ -1,0 +1,221 @@
+"""Trains one chunk to a given epoch, with checkpoints on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kapl_jax.runs.checkpoints import load_pytree, load_tag, same_tag, save_pytree
+from kapl_jax.runs.progress import Progress
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
+
+# Long enough that a call costs nothing beside its work, short enough for a lively progress bar.
+_SECONDS_PER_CALL = 0.5
+LogEpoch = Callable[[int, float], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """The end of an individual's training.
+
+    Attributes:
+        epochs: The epoch its state is of.
+        trained_to: The epoch its training ended at.
+        metrics: Validation metrics by name.
+        loss: Mean loss of the last epoch.
+        score: The metric searched for; -inf when the training diverged.
+    """
+
+    epochs: int
+    trained_to: int
+    metrics: dict[str, float]
+    loss: float
+    score: float
+
+
+@dataclasses.dataclass
+class _Best:
+    """The best state of each individual of a chunk so far."""
+
+    state: PyTree
+    score: np.ndarray
+    epoch: np.ndarray
+
+
+class ChunkTraining:
+    """Trains chunks one after the other; the one in training can be continued after a crash.
+
+    How many epochs one call to the devices takes, and how often a checkpoint is written, follow
+    the clock; the results do not depend on either.
+    """
+
+    def __init__(
+        self,
+        trainer: PopulationTrainer,
+        folder: Path,
+        progress: Progress,
+        checkpoint_seconds: float,
+        evaluate_every: int,
+        log_epoch: LogEpoch,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            trainer: Trains the individuals.
+            folder: Where the chunk in training is saved.
+            progress: Bar to advance, in candidate-epochs.
+            checkpoint_seconds: Time between two checkpoints.
+            evaluate_every: Evaluate after this many epochs and keep the best state of each
+                individual; 0 keeps the last.
+            log_epoch: Called with the epoch and the mean loss of the chunk after each call.
+        """
+        self.trainer = trainer
+        self.folder = folder
+        self.progress = progress
+        self.checkpoint_seconds = checkpoint_seconds
+        self.evaluate_every = evaluate_every
+        self.log_epoch = log_epoch
+
+    def run(
+        self,
+        tag: dict[str, Any],
+        individuals: Sequence[Individual],
+        size: int,
+        start: tuple[PyTree, int] | None,
+        stop: int,
+    ) -> tuple[list[Trained], Chunk]:
+        """Train a chunk up to epoch `stop`.
+
+        Args:
+            tag: What tells this chunk from all others in the run.
+            individuals: Its individuals.
+            size: Its size on the devices.
+            start: States (as `PopulationTrainer.fetch` gives them) and epoch to start from; None
+                starts afresh.
+            stop: The epoch to end at.
+
+        Returns:
+            The result of each individual, and the chunk, its state the one the result is of.
+        """
+        chunk, best = self._restore(tag, individuals, size)
+        if chunk is None:
+            fresh = start is None
+            chunk = (
+                self.trainer.start(individuals, size)
+                if fresh
+                else self.trainer.resume(individuals, size, *start)  # type: ignore[misc]
+            )
+        losses = np.full(len(individuals), np.nan)
+        self.progress.advance(0)
+        per_call, saved = 1, time.monotonic()
+        while chunk.epoch < stop:
+            began = time.monotonic()
+            count = min(per_call, self._next_pause(chunk.epoch, stop) - chunk.epoch)
+            losses = self.trainer.train(chunk, count)
+            self.log_epoch(chunk.epoch, float(np.mean(losses)))
+            self.progress.advance(count * len(individuals))
+            took = time.monotonic() - began
+            per_call = max(1, int(count * _SECONDS_PER_CALL / max(took, 1e-6)))
+            if self._is_pause(chunk.epoch, stop):
+                best = self._keep_best(chunk, best)
+            if chunk.epoch < stop and time.monotonic() - saved > self.checkpoint_seconds:
+                self._save(tag, chunk, best)
+                saved = time.monotonic()
+        if best is not None:
+            chunk.state = best.state
+        return self._results(chunk, losses, best), chunk
+
+    def _next_pause(self, epoch: int, stop: int) -> int:
+        every = self.evaluate_every or stop
+        return min(stop, (epoch // every + 1) * every)
+
+    def _is_pause(self, epoch: int, stop: int) -> bool:
+        return bool(self.evaluate_every) and (epoch == stop or epoch % self.evaluate_every == 0)
+
+    def _keep_best(self, chunk: Chunk, best: _Best | None) -> _Best:
+        scores = self._scores(self.trainer.evaluate(chunk), None)
+        self.progress.best(float(scores.max()))
+        if best is None:
+            state = jax.tree.map(jnp.copy, chunk.state)
+            return _Best(state, scores, np.full(len(scores), chunk.epoch))
+        better = scores > best.score
+        filled = np.concatenate([better, np.repeat(better[-1:], _size(chunk) - len(better))])
+        return _Best(
+            state=_choose(filled, chunk.state, best.state),
+            score=np.where(better, scores, best.score),
+            epoch=np.where(better, chunk.epoch, best.epoch),
+        )
+
+    def _results(self, chunk: Chunk, losses: np.ndarray, best: _Best | None) -> list[Trained]:
+        metrics = self.trainer.evaluate(chunk)
+        scores = self._scores(metrics, losses if best is None else None)
+        epochs = best.epoch if best is not None else np.full(len(scores), chunk.epoch)
+        return [
+            Trained(
+                epochs=int(epochs[i]),
+                trained_to=chunk.epoch,
+                metrics={name: float(value[i]) for name, value in metrics.items()},
+                loss=float(losses[i]),
+                score=float(scores[i]),
+            )
+            for i in range(len(scores))
+        ]
+
+    def _scores(self, metrics: dict[str, np.ndarray], losses: np.ndarray | None) -> np.ndarray:
+        scores = np.asarray(metrics[self.trainer.problem.objective], np.float64)
+        sound = np.isfinite(scores) & (True if losses is None else np.isfinite(losses))
+        return np.where(sound, scores, -np.inf)
+
+    def _save(self, tag: dict[str, Any], chunk: Chunk, best: _Best | None) -> None:
+        tree = (self.trainer.fetch(chunk), self._fetch_best(chunk, best))
+        progress = {"epoch": chunk.epoch, "has_best": best is not None}
+        save_pytree(self.folder, tree, {"of": tag, **progress})
+
+    def _fetch_best(self, chunk: Chunk, best: _Best | None) -> Any:
+        if best is None:
+            return ()
+        count = len(chunk.individuals)
+        state = jax.tree.map(lambda leaf: np.asarray(leaf)[:count], best.state)
+        return (state, np.asarray(best.score), np.asarray(best.epoch))
+
+    def _restore(
+        self, tag: dict[str, Any], individuals: Sequence[Individual], size: int
+    ) -> tuple[Chunk | None, _Best | None]:
+        saved = load_tag(self.folder)
+        if saved is None or not same_tag(saved["of"], tag):
+            return None, None
+        state = self.trainer.state_shape(individuals)
+        numbers = np.zeros(len(individuals))
+        like = (state, (state, numbers, numbers.astype(int)) if saved["has_best"] else ())
+        host_state, host_best = load_pytree(self.folder, like)
+        chunk = self.trainer.resume(individuals, size, host_state, saved["epoch"])
+        self.progress.advance(saved["epoch"] * len(individuals))
+        if not saved["has_best"]:
+            return chunk, None
+        best_state, score, epoch = host_best
+        return chunk, _Best(
+            self.trainer.place_state(chunk.programs, best_state, size), score, epoch
+        )
+
+
+@jax.jit
+def _choose(first_is_better: jax.Array, first: PyTree, second: PyTree) -> PyTree:
+    """Take each individual's state from `first` where told so, else from `second`."""
+
+    def choose(one: jax.Array, other: jax.Array) -> jax.Array:
+        shape = (-1,) + (1,) * (one.ndim - 1)
+        return jnp.where(first_is_better.reshape(shape), one, other)
+
+    return jax.tree.map(choose, first, second)
+
+
+def _size(chunk: Chunk) -> int:
+    return int(chunk.cohort.stamp.shape[0])

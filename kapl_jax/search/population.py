@@ -1,0 +1,298 @@
+"""Populations: many individuals trained by one compiled program, over all devices, in chunks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from kapl_jax.errors import UserError
+from kapl_jax.search.individual import Cohort, Individual, epoch_keys, initial_key, make_cohort
+from kapl_jax.search.problem import Problem, PyTree
+
+AXIS = "population"
+# On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower.
+_CPU_CHUNK_PER_DEVICE = 8
+_USABLE_MEMORY = 0.7
+
+
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """The compiled programs for chunks of one size, and what they need on the devices.
+
+    Attributes:
+        data: The problem's data, on every device.
+        place_cohort: Puts a cohort on the devices, split along the population axis.
+        place_state: Puts a state on the devices likewise.
+        init: `(cohort) -> state`.
+        train: `(state, cohort, first epoch, end, data) -> (state, losses)`; gives up its state.
+        bytes_needed: Memory that one device needs to train, arguments included.
+        compile_function: Compiles `(state, candidate, data) -> values` of one individual.
+        applied: What was compiled so.
+    """
+
+    data: PyTree
+    place_cohort: Callable[[Cohort], Cohort]
+    place_state: Callable[[PyTree], PyTree]
+    init: Callable[..., PyTree]
+    train: Callable[..., tuple[PyTree, jax.Array]]
+    bytes_needed: int
+    compile_function: Callable[[Callable[..., PyTree]], Callable[..., PyTree]]
+    applied: dict[Callable[..., PyTree], Callable[..., PyTree]]
+
+
+@dataclasses.dataclass
+class Chunk:
+    """Individuals that are on the devices together.
+
+    Attributes:
+        individuals: Those that count; the arrays may hold repetitions of the last behind them.
+        cohort: Their arrays, on the devices.
+        state: Training state, population axis first.
+        epoch: Epochs trained so far.
+        programs: The programs compiled for this size.
+    """
+
+    individuals: Sequence[Individual]
+    cohort: Cohort
+    state: PyTree
+    epoch: int
+    programs: Programs
+
+
+class PopulationTrainer:
+    """Trains individuals of a problem side by side.
+
+    One program is compiled for a chunk size and used for every chunk of it; what an individual
+    becomes depends neither on the size nor on its company, up to rounding.
+    """
+
+    def __init__(
+        self, problem: Problem, chunk_size: int = 0, devices: Sequence[jax.Device] | None = None
+    ) -> None:
+        """Prepare to train `problem`.
+
+        Args:
+            problem: What to train.
+            chunk_size: Most individuals on the devices at once; 0 lets memory decide.
+            devices: Devices to spread a chunk over; all by default.
+        """
+        self.problem = problem
+        self.devices = list(devices or jax.devices())
+        self.chunk_size = chunk_size
+        self._programs: dict[tuple[int, bool], Programs] = {}
+
+    def chunk_limit(self, individuals: Sequence[Individual]) -> int:
+        """Return how many of these individuals fit on the devices at once, compiling for it."""
+        if self.chunk_size:
+            return self.chunk_size
+        on_cpu = self.devices[0].platform == "cpu"
+        limit = len(self.devices) * _CPU_CHUNK_PER_DEVICE if on_cpu else len(individuals)
+        size, _ = self.layout(len(individuals), limit)
+        needed = self._get_programs(individuals[:size], size).bytes_needed
+        usable = int(_USABLE_MEMORY * _memory_bytes(self.devices[0]))
+        width = self._num_devices(size)
+        # A CPU's devices share one memory; every accelerator has its own.
+        needed = needed * width if on_cpu else needed
+        if needed <= usable:
+            return limit
+        return max(width, int(size * usable / needed) // width * width)
+
+    def layout(self, count: int, limit: int) -> tuple[int, list[slice]]:
+        """Split `count` individuals into chunks of equal size, at most `limit`.
+
+        Returns:
+            The size of a chunk, and which individuals go into each: the last chunk may have fewer
+            than its size, and is then filled with repetitions.
+        """
+        width = self._num_devices(min(count, limit))
+        size = math.ceil(math.ceil(count / math.ceil(count / limit)) / width) * width
+        return size, [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def start(self, individuals: Sequence[Individual], size: int) -> Chunk:
+        """Put individuals on the devices as a chunk of `size`, initialised."""
+        programs = self._get_programs(individuals, size)
+        cohort = programs.place_cohort(make_cohort(individuals, size))
+        return Chunk(individuals, cohort, programs.init(cohort), 0, programs)
+
+    def resume(
+        self, individuals: Sequence[Individual], size: int, states: PyTree, epoch: int
+    ) -> Chunk:
+        """Put individuals with their states, as `fetch` gives them, back on the devices."""
+        programs = self._get_programs(individuals, size)
+        cohort = programs.place_cohort(make_cohort(individuals, size))
+        return Chunk(individuals, cohort, self.place_state(programs, states, size), epoch, programs)
+
+    def place_state(self, programs: Programs, states: PyTree, size: int) -> PyTree:
+        """Put host states `[m, ...]` on the devices, the last one repeated up to `size`."""
+
+        def fill(leaf: np.ndarray) -> np.ndarray:
+            return np.concatenate([leaf, np.repeat(leaf[-1:], size - len(leaf), axis=0)])
+
+        return programs.place_state(jax.tree.map(fill, states))
+
+    def fetch(self, chunk: Chunk) -> PyTree:
+        """Return the states of a chunk's individuals as NumPy arrays, population axis first."""
+        count = len(chunk.individuals)
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], chunk.state)
+
+    def state_shape(self, individuals: Sequence[Individual]) -> PyTree:
+        """Return the shapes and dtypes that `fetch` gives for these individuals."""
+        cohort = make_cohort(individuals, len(individuals))
+        return jax.eval_shape(_map_init(self.problem, cohort.axes), cohort)
+
+    def train(self, chunk: Chunk, epochs: int) -> np.ndarray:
+        """Train a chunk further; return the mean loss of the last epoch, float32[P]."""
+        start, stop = np.int32(chunk.epoch), np.int32(chunk.epoch + epochs)
+        programs = chunk.programs
+        chunk.state, losses = programs.train(
+            chunk.state, chunk.cohort, start, stop, programs.data
+        )
+        chunk.epoch += epochs
+        return np.asarray(losses)[: len(chunk.individuals)]
+
+    def evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
+        """Return validation metrics by name, float32[P] each."""
+        metrics: dict[str, np.ndarray] = self.apply(chunk, self.problem.evaluate)
+        return metrics
+
+    def apply(self, chunk: Chunk, function: Callable[[PyTree, jax.Array, PyTree], PyTree]) -> Any:
+        """Return `function(state, candidate, data)` of every individual as NumPy arrays.
+
+        The function is compiled once for a chunk size.
+        """
+        programs = chunk.programs
+        if function not in programs.applied:
+            programs.applied[function] = programs.compile_function(function)
+        values = programs.applied[function](chunk.state, chunk.cohort.candidate, programs.data)
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(chunk.individuals)], values)
+
+    def _num_devices(self, count: int) -> int:
+        return min(len(self.devices), count)
+
+    def _get_programs(self, individuals: Sequence[Individual], size: int) -> Programs:
+        shared_seed = len({one.seed for one in individuals}) == 1
+        key = (size, shared_seed)
+        if key not in self._programs:
+            cohort = make_cohort(individuals, size)
+            width = self._num_devices(size)
+            self._programs[key] = _compile(self.problem, cohort, self.devices[:width])
+        return self._programs[key]
+
+
+def _compile(problem: Problem, cohort: Cohort, devices: Sequence[jax.Device]) -> Programs:
+    """Compile the three functions of `problem` for cohorts like this one over `devices`."""
+    mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+    split, whole = PartitionSpec(AXIS), PartitionSpec()
+    specs = jax.tree.map(
+        lambda axis: whole if axis is None else split,
+        cohort.axes,
+        is_leaf=lambda axis: axis is None,
+    )
+
+    def over_devices(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
+        # There are no collectives, so the check of varying axes has nothing to find.
+        return jax.shard_map(
+            function, mesh=mesh, in_specs=inputs, out_specs=split, check_vma=False
+        )
+
+    def place_cohort(unplaced: Cohort) -> Cohort:
+        return jax.tree.map(
+            lambda leaf, spec: jax.device_put(leaf, NamedSharding(mesh, spec)), unplaced, specs
+        )
+
+    placed = place_cohort(cohort)
+    data = jax.device_put(problem.data, NamedSharding(mesh, whole))
+    init = jax.jit(over_devices(_map_init(problem, cohort.axes), (specs,))).lower(placed).compile()
+    state = jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        jax.eval_shape(_map_init(problem, cohort.axes), placed),
+        init.output_shardings,
+    )
+    epoch = np.int32(0)
+    train_inputs = (split, specs, whole, whole, whole)
+    train = (
+        jax.jit(over_devices(_map_train(problem, cohort.axes), train_inputs), donate_argnums=0)
+        .lower(state, placed, epoch, epoch, data)
+        .compile()
+    )
+
+    def compile_function(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+        mapped = over_devices(jax.vmap(function, in_axes=(0, 0, None)), (split, split, whole))
+        compiled: Callable[..., PyTree] = (
+            jax.jit(mapped).lower(state, placed.candidate, data).compile()
+        )
+        return compiled
+
+    return Programs(
+        data=data,
+        place_cohort=place_cohort,
+        place_state=lambda tree: jax.device_put(tree, NamedSharding(mesh, split)),
+        init=init,
+        train=train,
+        bytes_needed=_program_bytes(train),
+        compile_function=compile_function,
+        applied={},
+    )
+
+
+def _map_init(problem: Problem, axes: Cohort) -> Callable[[Cohort], PyTree]:
+    def init(one: Cohort) -> PyTree:
+        key = initial_key(one.seed, one.stamp)
+        return problem.init(key, one.candidate, one.hyperparameters)
+
+    return jax.vmap(init, in_axes=(axes,))
+
+
+def _map_train(problem: Problem, axes: Cohort) -> Callable[..., tuple[PyTree, jax.Array]]:
+    def train_one(
+        state: PyTree, one: Cohort, epoch: jax.Array, data: PyTree
+    ) -> tuple[PyTree, jax.Array]:
+        keys = epoch_keys(one.seed, one.stamp, epoch)
+        return problem.train_epoch(
+            state, one.candidate, one.hyperparameters, epoch, keys, data
+        )
+
+    mapped = jax.vmap(train_one, in_axes=(0, axes, None, None))
+
+    def train(
+        state: PyTree, cohort: Cohort, start: jax.Array, stop: jax.Array, data: PyTree
+    ) -> tuple[PyTree, jax.Array]:
+        losses = jnp.full(cohort.stamp.shape, jnp.nan, jnp.float32)
+        return jax.lax.fori_loop(
+            start, stop, lambda epoch, carry: mapped(carry[0], cohort, epoch, data), (state, losses)
+        )
+
+    return train
+
+
+def _program_bytes(compiled: Any) -> int:
+    """Return the memory one device needs while the program runs, its arguments included."""
+    analysis = compiled.memory_analysis()
+    if analysis is None:
+        return 0
+    aliased = analysis.alias_size_in_bytes
+    return (
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        - aliased
+    )
+
+
+def _memory_bytes(device: jax.Device) -> int:
+    """Return the memory of `device`: its own, or for a CPU what the machine has available."""
+    statistics = device.memory_stats() if device.platform != "cpu" else None
+    if statistics and "bytes_limit" in statistics:
+        return int(statistics["bytes_limit"])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        raise UserError("--chunk_size: the memory of this machine is unknown, give it") from None

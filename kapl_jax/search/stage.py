@@ -1,0 +1,211 @@
+"""A recorded stage: trains rounds of individuals so that nothing recorded is trained again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from kapl_jax.runs.progress import Progress
+from kapl_jax.runs.run_directory import RunDirectory
+from kapl_jax.search.chunk_training import ChunkTraining, Trained
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
+from kapl_jax.search.schedule import Schedule
+
+Finish = Callable[[PopulationTrainer, Chunk], Sequence[Mapping[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of an individual.
+
+    Attributes:
+        individual: The individual.
+        score: The metric searched for; -inf when the training diverged.
+        complete: Whether it was trained to the end, not dropped early.
+        record: The recorded event, with what `finish` added.
+    """
+
+    individual: Individual
+    score: float
+    complete: bool
+    record: dict[str, Any]
+
+
+class Stage:
+    """Trains individuals in rounds and records what becomes of each in a run directory.
+
+    How a round is split into chunks depends on the round alone, so that an interrupted run repeats
+    it exactly. A chunk whose results are recorded is not trained again; one that was interrupted
+    goes on from its checkpoint, or from its start. Where candidates are dropped early, a round is
+    recorded as a whole: its survivors would need the company of the dropped ones again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        trainer: PopulationTrainer,
+        schedule: Schedule,
+        run: RunDirectory,
+        describe: Callable[[np.ndarray], str],
+        progress: Progress,
+        *,
+        checkpoint_seconds: float = 60.0,
+        evaluate_every: int = 0,
+        finish: Finish | None = None,
+    ) -> None:
+        """Prepare a stage.
+
+        Args:
+            name: Name of the stage in the events.
+            trainer: Trains the individuals.
+            schedule: How long, and who is dropped early.
+            run: Where results and checkpoints go.
+            describe: One line about a candidate, for the record.
+            progress: Bar to advance, in candidate-epochs.
+            checkpoint_seconds: Save a chunk in training this often.
+            evaluate_every: Evaluate after this many epochs, too, and keep the best state of each
+                individual; 0 keeps the last state.
+            finish: Called with each chunk at the end of its training; what it returns for each
+                individual is added to its record.
+        """
+        self.name = name
+        self.trainer = trainer
+        self.schedule = schedule
+        self.run = run
+        self.describe = describe
+        self.progress = progress
+        self.finish = finish
+        self._training = ChunkTraining(
+            trainer,
+            run.path / "checkpoints" / f"{name}-in-training",
+            progress,
+            checkpoint_seconds,
+            evaluate_every,
+            self._log_epoch,
+        )
+        self._recorded = {entry["id"]: entry for entry in run.recorded("candidate", name)}
+        self._round = 0
+
+    def train(self, number: int, individuals: Sequence[Individual]) -> list[Outcome]:
+        """Train round `number` and return what became of each individual, in order."""
+        self._round = number
+        if self._all_recorded(individuals):
+            self.progress.advance(self.schedule.cost(len(individuals)))
+        elif len(self.schedule.rungs) == 1:
+            self._train_at_once(individuals)
+        else:
+            self._train_rung_by_rung(individuals)
+        outcomes = [self._outcome(one) for one in individuals]
+        self.progress.best(max(outcome.score for outcome in outcomes))
+        return outcomes
+
+    def _train_at_once(self, individuals: Sequence[Individual]) -> None:
+        size, parts = self.trainer.layout(len(individuals), self._chunk_limit(individuals))
+        for part in parts:
+            members = individuals[part]
+            if self._all_recorded(members):
+                self.progress.advance(self.schedule.cost(len(members)))
+                continue
+            tag = self._tag(0, members)
+            results, chunk = self._training.run(tag, members, size, None, self.schedule.epochs)
+            self._record(zip(members, results, self._extras(chunk), strict=True))
+
+    def _train_rung_by_rung(self, individuals: Sequence[Individual]) -> None:
+        members, states, trained = list(individuals), None, 0
+        gone: list[tuple[Individual, Trained, Mapping[str, Any]]] = []
+        for rung, epochs in enumerate(self.schedule.rungs):
+            results, states, extras = self._train_rung(rung, members, states, trained)
+            stay = self.schedule.survivors(rung, np.array([one.score for one in results]))
+            leave = sorted(set(range(len(members))) - set(stay.tolist()))
+            gone += [(members[i], results[i], extras[i]) for i in leave]
+            members = [members[i] for i in stay]
+            states = jax.tree.map(lambda leaf, stay=stay: leaf[stay], states)
+            trained = epochs
+        self._record(gone)
+
+    def _train_rung(
+        self, rung: int, members: Sequence[Individual], states: PyTree | None, trained: int
+    ) -> tuple[list[Trained], PyTree, list[Mapping[str, Any]]]:
+        """Train all members up to a rung; return their results, host states and extras."""
+        size, parts = self.trainer.layout(len(members), self._chunk_limit(members))
+        results: list[Trained] = []
+        extras: list[Mapping[str, Any]] = []
+        fetched = []
+        for part in parts:
+            start = None
+            if states is not None:
+                start = (jax.tree.map(lambda leaf, part=part: leaf[part], states), trained)
+            stop = self.schedule.rungs[rung]
+            tag = self._tag(rung, members[part])
+            found, chunk = self._training.run(tag, members[part], size, start, stop)
+            results += found
+            extras += self._extras(chunk)
+            fetched.append(self.trainer.fetch(chunk))
+        return results, jax.tree.map(lambda *parts: np.concatenate(parts), *fetched), extras
+
+    def _chunk_limit(self, individuals: Sequence[Individual]) -> int:
+        """Return the chunk limit, found once a stage and recorded: a resumed run keeps to it."""
+        recorded = self.run.recorded("chunk_limit", self.name)
+        if recorded:
+            return int(recorded[0]["limit"])
+        limit = self.trainer.chunk_limit(individuals)
+        self.run.log({"event": "chunk_limit", "stage": self.name, "limit": limit})
+        return limit
+
+    def _tag(self, rung: int, members: Sequence[Individual]) -> dict[str, Any]:
+        ids = [one.id for one in members]
+        return {"stage": self.name, "round": self._round, "rung": rung, "ids": ids}
+
+    def _extras(self, chunk: Chunk) -> Sequence[Mapping[str, Any]]:
+        return self.finish(self.trainer, chunk) if self.finish else [{}] * len(chunk.individuals)
+
+    def _all_recorded(self, individuals: Sequence[Individual]) -> bool:
+        return all(one.id in self._recorded for one in individuals)
+
+    def _record(self, finished: Any) -> None:
+        events = [
+            {
+                "event": "candidate",
+                "stage": self.name,
+                "round": self._round,
+                "id": one.id,
+                "name": one.name,
+                "candidate": one.candidate,
+                "describe": self.describe(one.candidate),
+                "hyperparameters": dict(one.hyperparameters),
+                "seed": one.seed,
+                "epochs": result.epochs,
+                "complete": result.trained_to == self.schedule.epochs,
+                "score": result.score,
+                "valid": result.metrics,
+                "loss": result.loss,
+                **extra,
+            }
+            for one, result, extra in finished
+            if one.id not in self._recorded
+        ]
+        first = len(self.run.events)
+        self.run.log(*events)
+        self._recorded |= {event["id"]: event for event in self.run.events[first:]}
+
+    def _log_epoch(self, epoch: int, loss: float) -> None:
+        self.run.log(
+            {
+                "event": "epoch",
+                "stage": self.name,
+                "round": self._round,
+                "epoch": epoch,
+                "loss": loss,
+            }
+        )
+
+    def _outcome(self, one: Individual) -> Outcome:
+        record = self._recorded[one.id]
+        # JSON has no -inf: the score of a diverged individual is recorded as null.
+        score = -np.inf if record["score"] is None else float(record["score"])
+        return Outcome(one, score, bool(record["complete"]), record)

@@ -1,0 +1,20 @@
+"""Settings of all tests: eight virtual CPU devices, and where the real data are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import pytest
+
+jax.config.update("jax_num_cpu_devices", 8)
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, or a skip where it is not there."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real data are not at {SHARED_DATA}")
+    return SHARED_DATA

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+
+from kapl_jax.data import locate as module
+from kapl_jax.data.locate import cache_folder, locate
+from kapl_jax.data.registry import find_dataset
+from kapl_jax.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_download(request, cache, monkeypatch):
+    """Fail where a test that does not ask for a server goes to the network."""
+    if "published" not in request.fixturenames:
+
+        def fail(dataset, folder):
+            pytest.fail(f"{dataset.name} would be downloaded")
+
+        monkeypatch.setattr(module, "download", fail)
+
+
+def fill_cache(name):
+    dataset = find_dataset(name)
+    folder = cache_folder(dataset)
+    folder.mkdir(parents=True)
+    for file in dataset.sha256:
+        (folder / file).touch()
+    return folder
+
+
+@pytest.mark.parametrize("below", ["umls", "kg/umls"])
+def test_data_dir_wins(tmp_path, monkeypatch, below):
+    for place in ("given", "environment"):
+        (tmp_path / place / below).mkdir(parents=True)
+    monkeypatch.setenv("KAPL_DATA", str(tmp_path / "environment"))
+    fill_cache("umls")
+    name, folder = locate("UMLS", str(tmp_path / "given"))
+    assert (name, folder) == ("umls", tmp_path / "given" / below)
+
+
+def test_environment_comes_second(tmp_path, monkeypatch):
+    (tmp_path / "given").mkdir()
+    (tmp_path / "environment" / "umls").mkdir(parents=True)
+    monkeypatch.setenv("KAPL_DATA", str(tmp_path / "environment"))
+    fill_cache("umls")
+    assert locate("umls", str(tmp_path / "given"))[1] == tmp_path / "environment" / "umls"
+
+
+@pytest.mark.parametrize("name", ["umls", "WN18RR"])
+def test_cache_comes_third(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("KAPL_DATA", str(tmp_path))
+    folder = fill_cache(name)
+    assert locate(name) == (name, folder)
+
+
+def test_embedded_copy_comes_last_and_needs_no_network():
+    name, folder = locate("umls")
+    assert name == "umls"
+    assert folder == find_dataset("umls").embedded
+
+
+def test_incomplete_cache_does_not_count():
+    (fill_cache("umls") / "train.txt").unlink()
+    assert locate("umls")[1] == find_dataset("umls").embedded
+
+
+def test_others_are_downloaded(published, cache):
+    assert locate("TOY") == ("toy", cache / "toy")
+    assert (cache / "toy" / "train.txt").exists()
+
+
+def test_folder_may_be_called_by_an_alias(tmp_path):
+    (tmp_path / "fb15k-237").mkdir()
+    assert locate("fb15k-237", str(tmp_path)) == ("FB15K237", tmp_path / "fb15k-237")
+
+
+def test_cache_is_below_home_without_xdg(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    expected = Path.home() / ".cache" / "kapl_jax" / "umls"
+    assert cache_folder(find_dataset("umls")) == expected
+
+
+def test_folder(tmp_path, monkeypatch):
+    (tmp_path / "umls").mkdir()
+    assert locate(str(tmp_path / "umls")) == ("umls", tmp_path / "umls")
+    monkeypatch.chdir(tmp_path)
+    assert locate("./umls") == ("umls", Path("umls"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert locate("~/umls") == ("umls", tmp_path / "umls")
+
+
+def error_of(*arguments) -> str:
+    with pytest.raises(UserError) as caught:
+        locate(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_folder_that_is_not_there():
+    message = error_of("/not/there")
+    assert message.startswith("--dataset: found no folder '/not/there', expected a folder or one")
+    assert "umls" in message
+    assert "did you mean" not in message
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("ulms", "umls"), ("WN18R", "WN18RR"), ("data/fb15k", "FB15K237")]
+)
+def test_typo(written, meant):
+    assert f"found no folder '{written}' (did you mean {meant}" in error_of(written)
+
+
+def test_file_instead_of_folder(tmp_path):
+    path = tmp_path / "train.txt"
+    path.touch()
+    assert error_of(str(path)).startswith(f"--dataset: found the file {path}, expected a folder")
+
+
+def test_empty_name():
+    assert error_of("").startswith("--dataset: found no folder '', expected a folder or one of")
+
+
+def test_roots_that_are_not_there(tmp_path, monkeypatch):
+    absent = tmp_path / "absent"
+    expected = f"found no folder {absent}, expected one with data sets"
+    assert error_of("umls", str(absent)) == f"--data_dir: {expected}"
+    monkeypatch.setenv("KAPL_DATA", str(absent))
+    assert error_of("umls") == f"$KAPL_DATA: {expected}"
