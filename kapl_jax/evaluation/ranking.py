@@ -30,11 +30,11 @@ METRIC_NAMES = ("mrr", "hits_at_1", "hits_at_3", "hits_at_10", "mean_rank")
 
 @flax.struct.dataclass
 class KnownPairs:
-    """The answers to leave out, as a padded list of pairs for each of S batches of B queries.
+    """The answers not to count, as a padded list of pairs for each of S batches of B queries.
 
     Attributes:
         query: `int32[S, F]`, the query's place in its batch; B where the pair is padding.
-        entity: `int32[S, F]`, an entity known to answer that query and not its target.
+        entity: `int32[S, F]`, an entity known to answer that query; its target may be among them.
     """
 
     query: jax.Array
@@ -225,8 +225,8 @@ def build_ranking_batches(
         triples=jnp.asarray(padded[position]),
         weight=jnp.asarray(position < num_queries, jnp.float32),
         position=jnp.asarray(position),
-        tails=tails.pairs(position, tail),
-        heads=heads.pairs(position, head),
+        tails=tails.pairs(position),
+        heads=heads.pairs(position),
     )
 
 
@@ -241,7 +241,7 @@ class _Answers:
         self._start = np.searchsorted(pairs, key * num_entities)
         self.counts = np.searchsorted(pairs, (key + 1) * num_entities) - self._start
 
-    def pairs(self, position: np.ndarray, targets: np.ndarray) -> KnownPairs:
+    def pairs(self, position: np.ndarray) -> KnownPairs:
         """List them for queries laid out as `position: int[S, B]` (padding: number of queries)."""
         num_batches, batch_size = position.shape
         slots = position.reshape(-1)
@@ -250,8 +250,7 @@ class _Answers:
         within = np.arange(len(slot)) - np.repeat(np.cumsum(counts) - counts, counts)
         query = slots[slot]
         entity = self._entity[self._start[query] + within]
-        others = entity != targets[query]
-        return _pad_pairs(slot[others], entity[others], num_batches, batch_size)
+        return _pad_pairs(slot, entity, num_batches, batch_size)
 
 
 def _pad_pairs(
@@ -270,7 +269,7 @@ def _pad_pairs(
 
 
 def _spread(counts: np.ndarray, batch_size: int) -> np.ndarray:
-    """Deal queries to batches, largest counts first and every other round backwards.
+    """Deal queries to batches in turn, largest counts first.
 
     Returns:
         `int32[S, B]`, indices into `counts`; `len(counts)` is padding.
@@ -280,6 +279,4 @@ def _spread(counts: np.ndarray, batch_size: int) -> np.ndarray:
     rounds = -(-num_queries // num_batches)
     order = np.argsort(-counts, kind="stable").astype(np.int32)
     padding = np.full(rounds * num_batches - num_queries, num_queries, np.int32)
-    dealt = np.concatenate([order, padding]).reshape(rounds, num_batches)
-    dealt[1::2] = dealt[1::2, ::-1]
-    return np.ascontiguousarray(dealt.T)
+    return np.concatenate([order, padding]).reshape(rounds, num_batches).T

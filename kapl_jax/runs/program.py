@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable
 
-import jax
-from absl import app
+from absl import app, logging
 
 from kapl_jax.errors import UserError
 
@@ -17,6 +15,8 @@ def run_program(main: Callable[[list[str]], None]) -> None:
     """Run `main(argv)` under absl; a `UserError` becomes one line on stderr and exit status 1."""
 
     def guarded(argv: list[str]) -> None:
+        # Orbax logs each step at INFO, which would drown what the program itself has to say.
+        logging.set_verbosity(logging.WARNING)
         try:
             main(argv)
         except UserError as error:
@@ -29,8 +29,6 @@ def run_program(main: Callable[[list[str]], None]) -> None:
             # The reader (`| head`) has gone: nothing more to say, and nothing to complain about.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    # Libraries that log at INFO (Orbax, absl) would drown what the program itself has to say.
-    logging.getLogger("absl").setLevel(logging.WARNING)
     app.run(guarded)
 
 
@@ -42,11 +40,16 @@ def use_cpu_cores(count: int | None = None) -> None:
     Args:
         count: Number of CPU devices; all cores this process may use when None.
     """
+    # Imported late here and below: programs that only read runs start without JAX.
+    import jax
+
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jax.config.update("jax_num_cpu_devices", count or available or 1)
 
 
 def device_name() -> str:
     """Return the kind and number of the devices in use, for example `2 x cpu`."""
+    import jax
+
     devices = jax.devices()
     return f"{len(devices)} x {devices[0].device_kind}"

@@ -64,7 +64,7 @@ class RunDirectory:
         self._earlier = float(events[-1].get("seconds", 0.0)) if events else 0.0
         self._started = time.monotonic()
         self._stream = os.open(path / METRICS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._tensorboard = TensorBoardLog(path / "tensorboard", first_step=len(events))
+        self._tensorboard = TensorBoardLog.resume(path / "tensorboard", events)
 
     @classmethod
     def open(cls, path: str | Path, config: Mapping[str, Any]) -> RunDirectory:
@@ -172,8 +172,11 @@ def _read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
     events = []
     for number, line in enumerate(content[:intact].splitlines(), start=1):
         try:
-            events.append(json.loads(line))
-        except (UnicodeDecodeError, json.JSONDecodeError):
+            event = json.loads(line)
+            if not isinstance(event, dict):
+                raise ValueError
+            events.append(event)
+        except ValueError:
             raise UserError(
                 f"{path}:{number}: found {line[:40]!r}, expected a JSON object; the run cannot "
                 "be continued, remove the line or the folder"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from absl import flags
 
@@ -43,17 +43,17 @@ def define_flags(settings: type[Any]) -> None:
     kinds = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
         meaning, choices = field.metadata["meaning"], list(field.metadata["choices"])
-        kind = kinds[field.name]
+        kind, default = kinds[field.name], cast(Any, field.default)
         if choices:
-            flags.DEFINE_enum(field.name, field.default, choices, meaning)
+            flags.DEFINE_enum(field.name, default, choices, meaning)
         elif kind is bool:
-            flags.DEFINE_bool(field.name, field.default, meaning)
+            flags.DEFINE_bool(field.name, default, meaning)
         elif kind is int:
-            flags.DEFINE_integer(field.name, field.default, _with_range(field))
+            flags.DEFINE_integer(field.name, default, _with_range(field))
         elif kind is float:
-            flags.DEFINE_float(field.name, field.default, _with_range(field))
+            flags.DEFINE_float(field.name, default, _with_range(field))
         elif kind is str:
-            flags.DEFINE_string(field.name, field.default, meaning)
+            flags.DEFINE_string(field.name, default, meaning)
         else:
             raise TypeError(f"{settings.__name__}.{field.name}: no flag for the type {kind}")
 

@@ -59,7 +59,7 @@ class ChunkTraining:
 
     def __init__(
         self,
-        trainer: PopulationTrainer,
+        trainer: PopulationTrainer[Any],
         folder: Path,
         progress: Progress,
         checkpoint_seconds: float,

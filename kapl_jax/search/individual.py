@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.struct
 import jax
@@ -57,19 +58,19 @@ class Cohort:
         seed: uint32[] when all individuals share it, else uint32[P].
     """
 
-    candidate: jax.Array | np.ndarray
-    hyperparameters: dict[str, jax.Array | np.ndarray]
-    stamp: jax.Array | np.ndarray
-    seed: jax.Array | np.ndarray
+    candidate: Any
+    hyperparameters: dict[str, Any]
+    stamp: Any
+    seed: Any
 
     @property
     def axes(self) -> Cohort:
         """The population axis of every leaf, for `vmap`: 0, or None for a shared seed."""
         return Cohort(
-            candidate=0,  # type: ignore[arg-type]
-            hyperparameters=dict.fromkeys(self.hyperparameters, 0),  # type: ignore[arg-type]
-            stamp=0,  # type: ignore[arg-type]
-            seed=0 if np.ndim(self.seed) else None,  # type: ignore[arg-type]
+            candidate=0,
+            hyperparameters=dict.fromkeys(self.hyperparameters, 0),
+            stamp=0,
+            seed=0 if np.ndim(self.seed) else None,
         )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from kapl_jax.errors import UserError
 from kapl_jax.search.individual import Cohort, Individual, epoch_keys, initial_key, make_cohort
 from kapl_jax.search.problem import Problem, PyTree
 
+P = TypeVar("P", bound=Problem)
 AXIS = "population"
 # On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower.
 _CPU_CHUNK_PER_DEVICE = 8
@@ -67,7 +68,7 @@ class Chunk:
     programs: Programs
 
 
-class PopulationTrainer:
+class PopulationTrainer(Generic[P]):
     """Trains individuals of a problem side by side.
 
     One program is compiled for a chunk size and used for every chunk of it; what an individual
@@ -75,7 +76,7 @@ class PopulationTrainer:
     """
 
     def __init__(
-        self, problem: Problem, chunk_size: int = 0, devices: Sequence[jax.Device] | None = None
+        self, problem: P, chunk_size: int = 0, devices: Sequence[jax.Device] | None = None
     ) -> None:
         """Prepare to train `problem`.
 
@@ -152,9 +153,7 @@ class PopulationTrainer:
         """Train a chunk further; return the mean loss of the last epoch, float32[P]."""
         start, stop = np.int32(chunk.epoch), np.int32(chunk.epoch + epochs)
         programs = chunk.programs
-        chunk.state, losses = programs.train(
-            chunk.state, chunk.cohort, start, stop, programs.data
-        )
+        chunk.state, losses = programs.train(chunk.state, chunk.cohort, start, stop, programs.data)
         chunk.epoch += epochs
         return np.asarray(losses)[: len(chunk.individuals)]
 
@@ -199,9 +198,7 @@ def _compile(problem: Problem, cohort: Cohort, devices: Sequence[jax.Device]) ->
 
     def over_devices(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
         # There are no collectives, so the check of varying axes has nothing to find.
-        return jax.shard_map(
-            function, mesh=mesh, in_specs=inputs, out_specs=split, check_vma=False
-        )
+        return jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=split, check_vma=False)
 
     def place_cohort(unplaced: Cohort) -> Cohort:
         return jax.tree.map(
@@ -256,9 +253,7 @@ def _map_train(problem: Problem, axes: Cohort) -> Callable[..., tuple[PyTree, ja
         state: PyTree, one: Cohort, epoch: jax.Array, data: PyTree
     ) -> tuple[PyTree, jax.Array]:
         keys = epoch_keys(one.seed, one.stamp, epoch)
-        return problem.train_epoch(
-            state, one.candidate, one.hyperparameters, epoch, keys, data
-        )
+        return problem.train_epoch(state, one.candidate, one.hyperparameters, epoch, keys, data)
 
     mapped = jax.vmap(train_one, in_axes=(0, axes, None, None))
 

@@ -16,7 +16,7 @@ from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
 from kapl_jax.search.schedule import Schedule
 
-Finish = Callable[[PopulationTrainer, Chunk], Sequence[Mapping[str, Any]]]
+Finish = Callable[[Chunk], Sequence[Mapping[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Stage:
     def __init__(
         self,
         name: str,
-        trainer: PopulationTrainer,
+        trainer: PopulationTrainer[Any],
         schedule: Schedule,
         run: RunDirectory,
         describe: Callable[[np.ndarray], str],
@@ -162,7 +162,7 @@ class Stage:
         return {"stage": self.name, "round": self._round, "rung": rung, "ids": ids}
 
     def _extras(self, chunk: Chunk) -> Sequence[Mapping[str, Any]]:
-        return self.finish(self.trainer, chunk) if self.finish else [{}] * len(chunk.individuals)
+        return self.finish(chunk) if self.finish else [{}] * len(chunk.individuals)
 
     def _all_recorded(self, individuals: Sequence[Individual]) -> bool:
         return all(one.id in self._recorded for one in individuals)

@@ -54,14 +54,21 @@ def with_probe(page: Path) -> Path:
     return copy
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
     runs = [
-        read_run(write_fake_run(tmp_path / "a", candidates=64)),
-        read_run(write_fake_run(tmp_path / "b", candidates=32, searcher="random", finished=False)),
-        read_run(write_fake_run(tmp_path / "c", candidates=16, dataset=NASTY_DATASET)),
+        write_fake_run(folder / "a", candidates=64),
+        write_fake_run(folder / "b", candidates=32, searcher="random", finished=False),
+        write_fake_run(folder / "c", candidates=16, dataset=NASTY_DATASET),
     ]
-    return write_report(runs, tmp_path / "report")
+    return write_report([read_run(run) for run in runs], folder / "report")
+
+
+@pytest.fixture
+def page(written: Path, tmp_path: Path) -> Path:
+    """A copy of the report alone in its folder."""
+    return Path(shutil.copy(written, tmp_path / "index.html"))
 
 
 def test_report_opens_without_complaint(page: Path, tmp_path: Path) -> None:

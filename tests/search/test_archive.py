@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_space import BitStrings
 
 from kapl_jax.search.archive import Archive
+from tests.search.toy_space import BitStrings
 
 SPACE = BitStrings(length=6)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_space import BitStrings, planted_objective
 
 from kapl_jax.search.searchers import REGISTRY, Evolutionary, OneShot, Progressive, Random
+from tests.search.toy_space import BitStrings, planted_objective
 
 
 def count_ones(candidates):
@@ -138,13 +138,13 @@ def test_progressive_fills_a_round_larger_than_all_seeds():
 def test_evolutionary_starts_as_told_and_breeds_from_the_best():
     space = BitStrings(length=12)
     searcher = Evolutionary(space, start=space.seeds, population_size=2, crossover_rate=1.0)
-    searcher = dataclasses.replace(searcher, mutation_after_crossover=0.0)
+    searcher = dataclasses.replace(searcher, mutation_after_crossover=0.0, oversampling=1)
     state = searcher.init()
     first = searcher.ask(state, np.random.default_rng(0), 8)
     assert space.size(first[:6]).tolist() == [2] * 6
     told = np.array([[1] * 8 + [0] * 4, [0] * 2 + [1] * 10, [1, 1] + [0] * 10], np.int8)
     state = searcher.tell(state, told, np.array([0.9, 0.8, 0.1]))
-    children = searcher.ask(state, np.random.default_rng(1), 4)
+    children = searcher.ask(state, np.random.default_rng(1), 16)
     assert (children[:, 2:8] == 1).all()  # what the two best have in common
 
 

@@ -82,9 +82,7 @@ class AutoBLMAnswerer:
         ]
         return ends[0], relation, ends[1]
 
-    def _best(
-        self, query: Query, triple: np.ndarray, scores: np.ndarray, top: int
-    ) -> list[Answer]:
+    def _best(self, query: Query, triple: np.ndarray, scores: np.ndarray, top: int) -> list[Answer]:
         asked = 0 if query.head is None else 2
         scores = scores.astype(np.float64)
         shifted = np.exp(scores - scores.max())

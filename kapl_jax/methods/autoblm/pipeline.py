@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
 from kapl_jax.evaluation.ranking import METRIC_NAMES, in_query_order, rank_metrics
 from kapl_jax.methods.autoblm.models import ModelStore
-from kapl_jax.methods.autoblm.problem import AutoBLMProblem, GraphData
+from kapl_jax.methods.autoblm.problem import AutoBLMProblem, GraphData, TrainingOptions
 from kapl_jax.methods.autoblm.results import Contender, make_results
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.autoblm.space import StructureSpace
@@ -30,7 +32,7 @@ from kapl_jax.search.individual import Individual
 from kapl_jax.search.loop import run_search
 from kapl_jax.search.population import Chunk, PopulationTrainer
 from kapl_jax.search.schedule import Schedule, full_training
-from kapl_jax.search.searchers import REGISTRY
+from kapl_jax.search.searchers import REGISTRY, OneShot
 from kapl_jax.search.shared_weights import shared_weight_scores
 from kapl_jax.search.stage import Finish, Outcome, Stage
 
@@ -66,13 +68,12 @@ def run_autoblm(settings: AutoBLMSettings) -> Path:
 class _Pipeline:
     """The stages of one run, each recorded, each a population."""
 
-    def __init__(
-        self, settings: AutoBLMSettings, graph: KnowledgeGraph, run: RunDirectory
-    ) -> None:
+    def __init__(self, settings: AutoBLMSettings, graph: KnowledgeGraph, run: RunDirectory) -> None:
         self.settings = settings
         self.graph = graph
         self.record = run
         self.space = StructureSpace(settings.num_blocks)
+        self._trainers: dict[TrainingOptions, PopulationTrainer[AutoBLMProblem]] = {}
 
     def run(self) -> None:
         """Run all stages and write results.json."""
@@ -108,9 +109,9 @@ class _Pipeline:
         rounds = -(-settings.candidates // settings.round_size)
         schedule = settings.search_schedule()
         cost = rounds * schedule.cost(settings.round_size)
-        problem = AutoBLMProblem(self.graph, settings.search_options())
-        searcher = self._searcher(problem)
-        with self._stage("search", problem, schedule, cost) as stage:
+        trainer = self._trainer(settings.search_options())
+        searcher = self._searcher(trainer.problem)
+        with self._stage("search", trainer, schedule, cost) as stage:
 
             def train_round(number: int, structures: np.ndarray) -> np.ndarray:
                 individuals = [Individual(one, numbers, settings.seed) for one in structures]
@@ -124,9 +125,12 @@ class _Pipeline:
         return outcomes
 
     def _searcher(self, problem: AutoBLMProblem) -> Any:
-        return REGISTRY[self.settings.searcher](
+        searcher = REGISTRY[self.settings.searcher](
             self.space, lambda pool: self._shared_scores(problem, pool), self.settings.seed
         )
+        if isinstance(searcher, OneShot):
+            return dataclasses.replace(searcher, pool_size=self.settings.one_shot_pool)
+        return searcher
 
     def _shared_scores(self, problem: AutoBLMProblem, pool: np.ndarray) -> np.ndarray:
         """Score a pool with the supernet's weights; once a run, then from the record."""
@@ -155,9 +159,9 @@ class _Pipeline:
             for one in contenders
             for numbers in samples
         ]
-        problem = AutoBLMProblem(self.graph, settings.tuning_options())
+        trainer = self._trainer(settings.tuning_options())
         schedule = full_training(settings.epochs)
-        with self._stage("tuning", problem, schedule, schedule.cost(len(individuals))) as stage:
+        with self._stage("tuning", trainer, schedule, schedule.cost(len(individuals))) as stage:
             outcomes = stage.train(0, individuals)
         best: dict[str, Outcome] = {}
         for outcome in outcomes:
@@ -176,20 +180,18 @@ class _Pipeline:
             for one in contenders
             for number in range(settings.seeds)
         ]
-        problem = AutoBLMProblem(self.graph, settings.final_options())
+        trainer = self._trainer(settings.final_options())
         store = ModelStore(self.record.path / "checkpoints")
         schedule = full_training(settings.final_epochs)
         cost = schedule.cost(len(individuals))
         with self._stage(
-            "final", problem, schedule, cost, settings.evaluate_every, _test(problem, store)
+            "final", trainer, schedule, cost, settings.evaluate_every, _test(trainer, store)
         ) as stage:
             outcomes = stage.train(0, individuals)
         groups = defaultdict(list)
         for outcome in outcomes:
             groups[str(outcome.individual.name)].append(outcome)
-        results = make_results(
-            self.graph, settings.final_options(), contenders, groups, store
-        )
+        results = make_results(self.graph, settings.final_options(), contenders, groups, store)
         searched = self.record.recorded("candidate", "search")
         self.record.write_results(
             {
@@ -204,18 +206,24 @@ class _Pipeline:
         )
         store.drop_finalists()
 
+    def _trainer(self, options: TrainingOptions) -> PopulationTrainer[AutoBLMProblem]:
+        """Return the trainer for these options, with all that it has compiled already."""
+        if options not in self._trainers:
+            problem = AutoBLMProblem(self.graph, options)
+            self._trainers[options] = PopulationTrainer(problem, self.settings.chunk_size)
+        return self._trainers[options]
+
     @contextlib.contextmanager
     def _stage(
         self,
         name: str,
-        problem: AutoBLMProblem,
+        trainer: PopulationTrainer[AutoBLMProblem],
         schedule: Schedule,
         cost: int,
         evaluate_every: int = 0,
         finish: Finish | None = None,
     ) -> Iterator[Stage]:
         """Open a recorded stage with its progress bar."""
-        trainer = PopulationTrainer(problem, self.settings.chunk_size)
         with Progress(name, cost, self.settings.log_progress) as progress:
             yield Stage(
                 name,
@@ -248,17 +256,18 @@ def sample_hyperparameters(settings: AutoBLMSettings) -> list[dict[str, float]]:
     return samples
 
 
-def _test(problem: AutoBLMProblem, store: ModelStore) -> Finish:
+def _test(trainer: PopulationTrainer[AutoBLMProblem], store: ModelStore) -> Finish:
     """Return the function that tests a chunk at its end and keeps its models."""
+    problem = trainer.problem
 
     def test_ranks(state: Any, candidate: jax.Array, data: GraphData) -> jax.Array:
         return problem.ranks(state.parameters, candidate, data.test)[0]
 
-    def finish(trainer: PopulationTrainer, chunk: Chunk) -> list[dict[str, Any]]:
+    def finish(chunk: Chunk) -> list[dict[str, Any]]:
         ranks = trainer.apply(chunk, test_ranks)
         ordered = np.stack([in_query_order(problem.data.test, one) for one in ranks])
         store.save(chunk.individuals, trainer.fetch(chunk).parameters, ordered)
-        metrics = [rank_metrics(one, np.ones(one.shape[1], np.float32)) for one in ordered]
+        metrics = [rank_metrics(jnp.asarray(one), jnp.ones(one.shape[1])) for one in ordered]
         return [{"test": {name: float(one[name]) for name in METRIC_NAMES}} for one in metrics]
 
     return finish

@@ -157,11 +157,12 @@ class AutoBLMProblem:
         self, parameters: Any, candidate: jax.Array, batches: RankingBatches
     ) -> tuple[jax.Array, jax.Array]:
         """Return the filtered ranks float32[2, Q] of triples and their weights float32[Q]."""
-        signs, variables = signed_one_hot(candidate), {"params": parameters}
+        model = self.model.bind({"params": parameters})
+        signs = signed_one_hot(candidate)
         return rank_all(
             batches,
-            lambda t: self.model.apply(variables, signs, t, method=self.model.score_tails),
-            lambda t: self.model.apply(variables, signs, t, method=self.model.score_heads),
+            lambda triples: model.score_tails(signs, triples),
+            lambda triples: model.score_heads(signs, triples),
         )
 
     def _epoch(
@@ -282,9 +283,7 @@ def flops_per_query(options: TrainingOptions, candidate: np.ndarray, num_entitie
     return 2.0 * cells * block + 2.0 * num_entities * options.embedding_dim
 
 
-def _shuffled(
-    triples: jax.Array, key: jax.Array, batch_size: int
-) -> tuple[jax.Array, jax.Array]:
+def _shuffled(triples: jax.Array, key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """Return the triples in random order as int32[S, B, 3], and weights float32[S, B].
 
     The last batch is filled with the first triples again, at weight 0.

@@ -61,7 +61,8 @@ def make_results(
     model = dataclasses.asdict(options)
     store.keep_best(kept[chosen.individual.id]["parameters"], {**description, "options": model})
     searched = sorted(
-        (one for one in contenders if one.searched), key=lambda one: -_mean_score(outcomes[one.name])
+        (one for one in contenders if one.searched),
+        key=lambda one: -_mean_score(outcomes[one.name]),
     )
     return {
         "best": {**description, "latex": formula_latex(best.structure)},
@@ -77,7 +78,10 @@ def make_results(
 
 
 def _row(
-    contender: Contender, outcomes: Sequence[Outcome], graph: KnowledgeGraph, options: TrainingOptions
+    contender: Contender,
+    outcomes: Sequence[Outcome],
+    graph: KnowledgeGraph,
+    options: TrainingOptions,
 ) -> dict[str, Any]:
     relations = graph.num_relations * (2 if options.reciprocal else 1)
     return {
@@ -105,12 +109,9 @@ def _mean_score(outcomes: Sequence[Outcome]) -> float:
 
 
 def _by_group(graph: KnowledgeGraph, ranks: np.ndarray) -> dict[str, Any]:
-    """Return test metrics by relation and by pattern, float32[seeds, 2, Q] pooled over seeds."""
+    """Return test metrics by relation and by pattern, averaged over seeds; float32[seeds, 2, Q]."""
     patterns = relation_patterns(graph.training_triples, graph.num_relations)
-    pooled = np.concatenate(list(ranks), axis=1)
-    triples = np.concatenate([graph.test] * len(ranks))
-    by_relation = metrics_by_relation(pooled, triples, patterns, graph.relations)
-    by_pattern = metrics_by_pattern(pooled, triples, patterns)
-    for group in (*by_relation.values(), *by_pattern.values()):
-        group["count"] //= len(ranks)
-    return {"by_relation": by_relation, "by_pattern": by_pattern}
+    return {
+        "by_relation": metrics_by_relation(ranks, graph.test, patterns, graph.relations),
+        "by_pattern": metrics_by_pattern(ranks, graph.test, patterns),
+    }

@@ -64,7 +64,9 @@ class AutoBLMSettings:
     evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
     seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
 
-    chunk_size: int = setting(0, "Most candidates on the devices at once; 0: memory decides.", low=0)
+    chunk_size: int = setting(
+        0, "Most candidates on the devices at once; 0: memory decides.", low=0
+    )
     cpu_devices: int = setting(
         0, "CPU cores to spread a population over; 0: all.", low=0, identity=False
     )

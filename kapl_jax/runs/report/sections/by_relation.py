@@ -28,8 +28,8 @@ def by_relation(runs: Sequence[Run]) -> Section | None:
     groups = summary.by_dataset(known)
     for place, (dataset, members) in enumerate(groups.items()):
         names = summary.labels(members)
-        prefix = f"{dataset}: " if len(groups) > 1 else ""
-        blocks += _figures(members, names, prefix, f"relations{place}")
+        suffix = f": {dataset}" if len(groups) > 1 else ""
+        blocks += _figures(members, names, suffix, f"relations{place}")
         for run, name in zip(members, names, strict=True):
             blocks += _tables(run, f" ({name})" if len(runs) > 1 else "")
     if not blocks:
@@ -42,14 +42,14 @@ def _parts(run: Run, name: str) -> Parts:
     return (run.results or {}).get(name) or {}
 
 
-def _figures(runs: Sequence[Run], names: Sequence[str], prefix: str, name: str) -> list[Block]:
+def _figures(runs: Sequence[Run], names: Sequence[str], suffix: str, name: str) -> list[Block]:
     kinds = list(dict.fromkeys(kind for run in runs for kind in _parts(run, "by_pattern")))
     split = {
         "By pattern": [kind for kind in kinds if not _CARDINALITY.fullmatch(kind)],
         "By cardinality": [kind for kind in kinds if _CARDINALITY.fullmatch(kind)],
     }
     return [
-        _figure(runs, names, kinds, f"{prefix}{heading}", f"{name}-{place}")
+        _figure(runs, names, kinds, f"{heading}{suffix}", f"{name}-{place}")
         for place, (heading, kinds) in enumerate(split.items())
         if kinds
     ]

@@ -9,7 +9,7 @@ from kapl_jax.runs.report.section import Section, Table
 from kapl_jax.runs.run_directory import Run
 
 # Columns left to the next section, so that the table fits a screen.
-_IN_HEADLINE = frozenset({"Method", "Seeds", "Device"})
+_IN_HEADLINE = frozenset({"Method", "Seeds", "Parameters", "Time", "Device", "Best"})
 
 
 def overview(runs: Sequence[Run]) -> Section | None:

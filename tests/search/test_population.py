@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.population import PopulationTrainer
+from tests.search.toy_problem import LineProblem
+
+
+def make_individuals(count: int, seeds: int = 1) -> list[Individual]:
+    rng = np.random.default_rng(3)
+    return [
+        Individual(
+            rng.normal(size=2).astype(np.float32), {"learning_rate": 0.05 + 0.01 * i}, i % seeds
+        )
+        for i in range(count)
+    ]
+
+
+@functools.cache
+def make_trainer(chunk_size: int = 0, num_devices: int = 8) -> PopulationTrainer:
+    return PopulationTrainer(LineProblem(), chunk_size, jax.devices()[:num_devices])
+
+
+def train(individuals, epochs=3, chunk_size=0, num_devices=8):
+    trainer = make_trainer(chunk_size, num_devices)
+    size, parts = trainer.layout(len(individuals), trainer.chunk_limit(individuals))
+    states, metrics = [], []
+    for part in parts:
+        chunk = trainer.start(individuals[part], size)
+        trainer.train(chunk, epochs)
+        states.append(trainer.fetch(chunk)["w"])
+        metrics.append(trainer.evaluate(chunk)["closeness"])
+    return np.concatenate(states), np.concatenate(metrics)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize(("chunk_size", "num_devices"), [(0, 8), (0, 1), (5, 2), (1, 8)])
+def test_result_does_not_depend_on_company(chunk_size, num_devices, seeds):
+    individuals = make_individuals(21, seeds)
+    states, metrics = train(individuals, chunk_size=chunk_size, num_devices=num_devices)
+    for index in (0, 7, 20):
+        alone, metric = train([individuals[index]])
+        np.testing.assert_allclose(states[index], alone[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(metrics[index], metric[0], rtol=1e-4, atol=1e-6)
+
+
+def test_individuals_of_one_population_differ():
+    first = Individual(np.zeros(2, np.float32), {"learning_rate": 0.1}, 0)
+    other_seed = Individual(np.zeros(2, np.float32), {"learning_rate": 0.1}, 1)
+    other_rate = Individual(np.zeros(2, np.float32), {"learning_rate": 0.2}, 0)
+    states, _ = train([first, other_seed, other_rate, first])
+    assert not np.allclose(states[0], states[1])
+    assert not np.allclose(states[0], states[2])
+    np.testing.assert_array_equal(states[0], states[3])
+    assert len({one.id for one in (first, other_seed, other_rate)}) == 3
+
+
+def test_training_in_parts_equals_training_at_once():
+    individuals = make_individuals(5, seeds=2)
+    trainer = make_trainer()
+    at_once = trainer.start(individuals, 8)
+    trainer.train(at_once, 5)
+    in_parts = trainer.start(individuals, 8)
+    trainer.train(in_parts, 2)
+    resumed = trainer.resume(individuals, 8, trainer.fetch(in_parts), in_parts.epoch)
+    trainer.train(resumed, 3)
+    np.testing.assert_array_equal(trainer.fetch(at_once)["w"], trainer.fetch(resumed)["w"])
+    assert (trainer.fetch(resumed)["steps"] == 60).all()
+
+
+@pytest.mark.parametrize(("count", "limit"), [(1, 8), (21, 16), (64, 64), (5, 3), (16, 1)])
+def test_layout_covers_everybody_once(count, limit):
+    trainer = make_trainer()
+    size, parts = trainer.layout(count, limit)
+    covered = [index for part in parts for index in range(count)[part]]
+    assert covered == list(range(count))
+    width = min(8, count, limit)
+    assert size % width == 0
+    assert size < limit + width
+
+
+def test_memory_limits_the_chunk(monkeypatch):
+    individuals = make_individuals(64)
+    trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
+    assert trainer.chunk_limit(individuals) == 16
+    needed = trainer._get_programs(individuals[:16], 16).bytes_needed
+    # Memory for half of what a chunk of 16 needs on both devices.
+    monkeypatch.setattr("kapl_jax.search.population._memory_bytes", lambda device: needed)
+    limited = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
+    limit = limited.chunk_limit(individuals)
+    assert 2 <= limit < 8
+    assert limit % 2 == 0
+    states, _ = train(individuals, chunk_size=limit, num_devices=2)
+    np.testing.assert_allclose(states, train(individuals)[0], rtol=1e-5, atol=1e-6)

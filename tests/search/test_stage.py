@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from kapl_jax.runs.progress import Progress
+from kapl_jax.runs.run_directory import RunDirectory
+from kapl_jax.search import chunk_training
+from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.schedule import Schedule, full_training, successive_halving
+from kapl_jax.search.stage import Stage
+from tests.search.test_population import make_individuals, make_trainer
+
+CONFIG = {"method": "toy", "settings": {}, "dataset": {}}
+
+
+class Killed(Exception):
+    """Stands for a kill at any moment."""
+
+
+def run_stage(
+    folder, individuals, schedule, *, chunk_size=4, evaluate_every=0, finish=None, **more
+):
+    run = RunDirectory.open(folder, CONFIG)
+    trainer = make_trainer(chunk_size, 2)
+    stage = Stage(
+        "search",
+        trainer,
+        schedule,
+        run,
+        str,
+        Progress("search", 1, enabled=False),
+        evaluate_every=evaluate_every,
+        finish=finish,
+        **more,
+    )
+    try:
+        return [stage.train(number, part) for number, part in enumerate(individuals)]
+    finally:
+        run.close()
+
+
+def rounds():
+    individuals = make_individuals(22)
+    return [individuals[:11], individuals[11:]]
+
+
+def scores(outcomes):
+    return np.array([one.score for part in outcomes for one in part])
+
+
+SCHEDULES = [full_training(6), successive_halving(9, 3, 3), Schedule((2, 5), 0.5)]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("evaluate_every", [0, 2])
+def test_killed_anywhere_ends_with_the_same(tmp_path, monkeypatch, schedule, evaluate_every):
+    undisturbed = run_stage(tmp_path / "a", rounds(), schedule, evaluate_every=evaluate_every)
+    real, calls = PopulationTrainer.train, {"left": 3, "epochs": 0}
+
+    def train_until_killed(self, chunk, epochs):
+        if calls["left"] == 0:
+            raise Killed
+        calls["left"] -= 1
+        return real(self, chunk, epochs)
+
+    monkeypatch.setattr(PopulationTrainer, "train", train_until_killed)
+    # A call an epoch and a checkpoint after each: every moment of the training can be resumed.
+    monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
+    for _ in range(200):
+        calls["left"] = 3
+        try:
+            resumed = run_stage(
+                tmp_path / "b",
+                rounds(),
+                schedule,
+                evaluate_every=evaluate_every,
+                checkpoint_seconds=0.0,
+            )
+            break
+        except Killed:
+            continue
+    np.testing.assert_array_equal(scores(undisturbed), scores(resumed))
+    lines = (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()
+    trained = [e["id"] for e in map(json.loads, lines) if e["event"] == "candidate"]
+    assert len(trained) == len(set(trained)) == 22
+
+
+def test_recorded_individuals_are_not_trained_again(tmp_path, monkeypatch):
+    first = run_stage(tmp_path, rounds(), full_training(3))
+
+    def refuse(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(PopulationTrainer, "train", refuse)
+    again = run_stage(tmp_path, rounds(), full_training(3))
+    np.testing.assert_array_equal(scores(first), scores(again))
+
+
+def test_halving_keeps_the_best(tmp_path):
+    schedule = successive_halving(9, 3, 3)
+    assert schedule.rungs == (1, 3, 9)
+    (outcomes,) = run_stage(tmp_path, [make_individuals(9)], schedule)
+    complete = [one for one in outcomes if one.complete]
+    assert len(complete) == 1
+    assert complete[0].record["epochs"] == 9
+    assert sorted(one.record["epochs"] for one in outcomes) == [1] * 6 + [3] * 2 + [9]
+
+
+def test_halving_equals_full_training_for_the_survivor(tmp_path):
+    individuals = make_individuals(9)
+    (halved,) = run_stage(tmp_path / "a", [individuals], successive_halving(9, 3, 3))
+    (full,) = run_stage(tmp_path / "b", [individuals], full_training(9))
+    for one, other in zip(halved, full, strict=True):
+        if one.complete:
+            np.testing.assert_allclose(one.score, other.score, rtol=1e-4)
+
+
+def test_best_state_is_kept(tmp_path):
+    individuals = make_individuals(4)
+    kept = run_stage(tmp_path / "best", [individuals], full_training(12), evaluate_every=1)[0]
+    for one in kept:
+        epochs = one.record["epochs"]
+        folder = tmp_path / one.individual.id
+        again = run_stage(folder, [individuals], full_training(epochs))[0]
+        same = next(other for other in again if other.individual.id == one.individual.id)
+        np.testing.assert_allclose(one.score, same.score, rtol=1e-5)
+
+
+def test_finish_adds_to_the_record_and_sees_the_chunk(tmp_path):
+    def finish(chunk):
+        slopes = make_trainer(4, 2).apply(chunk, slope)
+        return [{"slope": float(value)} for value in slopes]
+
+    def slope(state, candidate, data):
+        return state["w"][0]
+
+    (outcomes,) = run_stage(tmp_path, [make_individuals(7)], full_training(20), finish=finish)
+    for one in outcomes:
+        assert one.record["slope"] == pytest.approx(one.record["valid"]["slope"])
+
+
+def test_diverged_individuals_come_last(tmp_path):
+    individuals = make_individuals(3)
+    object.__setattr__(individuals[1], "hyperparameters", {"learning_rate": 1e30})
+    (outcomes,) = run_stage(tmp_path, [individuals], full_training(3))
+    assert outcomes[1].score == -np.inf
+    assert np.isfinite(outcomes[0].score)
+    (again,) = run_stage(tmp_path, [individuals], full_training(3))
+    assert again[1].score == -np.inf
