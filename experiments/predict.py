@@ -57,7 +57,8 @@ def _as_table(query: Query, answers: list[Answer]) -> str:
     lines = [f"({query.head or '?'}, {query.relation}, {query.tail or '?'})"]
     lines.append(f"  rank  {'answer':<{width}}     score  probability  known from")
     lines += [
-        f"  {rank:>4}  {one.entity:<{width}}  {one.score:>8.3f}  {one.probability:>11.4f}  {one.known or '-'}"
+        f"  {rank:>4}  {one.entity:<{width}}  {one.score:>8.3f}  {one.probability:>11.4f}  "
+        f"{one.known or '-'}"
         for rank, one in enumerate(answers, start=1)
     ]
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 from kapl_jax.bilinear.scoring import score_all
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
 def multiclass_log_loss(
     queries: jax.Array,
     entities: jax.Array,
@@ -20,8 +21,11 @@ def multiclass_log_loss(
 ) -> jax.Array:
     """Negative log-likelihood of the target among all entities, summed over the queries.
 
-    ``sum_q w_q (logsumexp_n <query_q, entity_n> - <query_q, entity_target>)``, the loss of
-    Lacroix et al., "Canonical Tensor Decomposition for Knowledge Base Completion", ICML 2018, eq. 8.
+    ``sum_q w_q (logsumexp_n <query_q, entity_n> - <query_q, entity_target>)``, the loss of Lacroix
+    et al., "Canonical Tensor Decomposition for Knowledge Base Completion", ICML 2018.
+
+    The gradients are computed together with the loss, where the scores are at hand, so that at no
+    time more than one array of the scores' size is needed.
 
     Args:
         queries: float32[Q, d], see ``kapl_jax.bilinear.scoring``.
@@ -36,6 +40,53 @@ def multiclass_log_loss(
     scores = score_all(queries, entities, dtype)
     target = jnp.take_along_axis(scores, targets[:, None], axis=1)[:, 0]
     return jnp.sum(weights * (jax.nn.logsumexp(scores, axis=1) - target))
+
+
+@compiled_apart
+def _exp_shifted(scores: jax.Array, largest: jax.Array) -> jax.Array:
+    return jnp.exp(scores - largest)
+
+
+@compiled_apart
+def _error(
+    unnormalised: jax.Array, normaliser: jax.Array, targets: jax.Array, weights: jax.Array
+) -> jax.Array:
+    """The loss's gradient in the scores: weighted probabilities less the targets."""
+    is_target = jnp.arange(unnormalised.shape[1]) == targets[:, None]
+    weights = weights[:, None]
+    return unnormalised * (weights / normaliser) - jnp.where(is_target, weights, 0.0)
+
+
+def _log_loss_forward(
+    queries: jax.Array,
+    entities: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    dtype: DTypeLike | None,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    scores = score_all(queries, entities, dtype)
+    target = jnp.take_along_axis(scores, targets[:, None], axis=1)
+    largest = jnp.max(scores, axis=1, keepdims=True)
+    unnormalised = _exp_shifted(scores, largest)
+    normaliser = jnp.sum(unnormalised, axis=1, keepdims=True)
+    errors = _error(unnormalised, normaliser, targets, weights)
+    by_row = (jnp.log(normaliser) + largest - target)[:, 0]
+    for_queries = _product("qn,nd->qd", errors, entities, dtype)
+    for_entities = _product("qn,qd->nd", errors, queries, dtype)
+    return jnp.sum(weights * by_row), (for_queries, for_entities, by_row)
+
+
+def _log_loss_backward(
+    dtype: DTypeLike | None,
+    saved: tuple[jax.Array, jax.Array, jax.Array],
+    cotangent: jax.Array,
+) -> tuple[jax.Array, jax.Array, None, jax.Array]:
+    del dtype
+    for_queries, for_entities, by_row = saved
+    return cotangent * for_queries, cotangent * for_entities, None, cotangent * by_row
+
+
+multiclass_log_loss.defvjp(_log_loss_forward, _log_loss_backward)
 
 
 def sampled_softmax_loss(

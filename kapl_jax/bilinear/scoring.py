@@ -15,7 +15,12 @@ population.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike, DTypeLike
+
+from kapl_jax.bilinear.fusion import compiled_apart
+
+_Saved = tuple[jax.Array, jax.Array, jax.Array]
 
 
 def signed_one_hot(structure: ArrayLike) -> jax.Array:
@@ -33,14 +38,105 @@ def signed_one_hot(structure: ArrayLike) -> jax.Array:
     return jnp.where(jnp.abs(cells) == blocks, jnp.sign(cells), 0).astype(jnp.float32)
 
 
-def _split(rows: jax.Array, num_blocks: int) -> jax.Array:
-    """Cuts rows float[B, d] into blocks float[B, K, d / K]."""
-    return rows.reshape(rows.shape[0], num_blocks, -1)
+@compiled_apart
+def _swap(blocks: jax.Array) -> jax.Array:
+    """Swaps the block axis with the row axis of float[D, B, K, m] or float[D, K, B, m]."""
+    return jnp.swapaxes(blocks, -3, -2)
 
 
-def _mix_relation(signs: jax.Array, relation: jax.Array) -> jax.Array:
-    """The signed relation block in every cell of the structure: float[B, K, K, d / K]."""
-    return jnp.einsum("ijk,bkm->bijm", signs, _split(relation, signs.shape[0]))
+def _to_blocks(rows: jax.Array, num_blocks: int) -> jax.Array:
+    """Cuts rows float[D, B, d] into blocks float[D, K, B * m], m = d / K.
+
+    A block of all rows lies in one piece, so that the arithmetic on blocks runs over long
+    contiguous vectors whatever the size of a block.
+    """
+    batch = rows.shape[:-1]
+    return _swap(rows.reshape(*batch, num_blocks, -1)).reshape(batch[0], num_blocks, -1)
+
+
+def _to_rows(blocks: jax.Array, num_rows: int) -> jax.Array:
+    """Puts blocks float[D, K, B * m] together to rows float[D, B, d]."""
+    directions, num_blocks, _ = blocks.shape
+    return _swap(blocks.reshape(directions, num_blocks, num_rows, -1)).reshape(
+        directions, num_rows, -1
+    )
+
+
+def _mix(coefficients: jax.Array, blocks: jax.Array) -> jax.Array:
+    """``sum_k coefficients[..., k] blocks[k]``: float[..., K] and float[K, L] to float[..., L].
+
+    Written out as a sum, not as a product of matrices: with so few terms it fuses into the
+    loop that uses it, and the sums themselves are never stored.
+    """
+    return sum(coefficients[..., k, None] * blocks[k] for k in range(blocks.shape[0]))
+
+
+@compiled_apart
+def _combine(signs: jax.Array, sources: jax.Array, relation: jax.Array) -> jax.Array:
+    """``out_j = sum_i source_i * sum_k signs_ijk relation_k`` in every direction.
+
+    Args:
+        signs: float[D, K, K, K].
+        sources: float[D, K, L].
+        relation: float[K, L], shared by the directions.
+
+    Returns:
+        float[D, K, L].
+    """
+
+    def one(signs: jax.Array, source: jax.Array) -> jax.Array:
+        return sum(_mix(signs[i], relation) * source[i] for i in range(source.shape[0]))
+
+    return jax.vmap(one)(signs, sources)
+
+
+@compiled_apart
+def _combine_with_output(signs: jax.Array, sources: jax.Array, outputs: jax.Array) -> jax.Array:
+    """``out_k = sum_dij signs_dijk source_di output_dj``: float[K, L] from two float[D, K, L]."""
+    by_source = jnp.moveaxis(signs, 1, -1)
+    return sum(
+        _mix(by_source[n, j], sources[n]) * outputs[n, j]
+        for n, j in np.ndindex(outputs.shape[:2])
+    )
+
+
+@jax.custom_vjp
+def _queries(signs: jax.Array, sources: jax.Array, relation: jax.Array) -> jax.Array:
+    """Queries of D directions.
+
+    Args:
+        signs: float[D, K, K, K], the axes source block, output block, relation block.
+        sources: float[D, B, d].
+        relation: float[B, d], shared by the directions.
+
+    Returns:
+        float[D, B, d].
+    """
+    return _queries_forward(signs, sources, relation)[0]
+
+
+def _queries_forward(
+    signs: jax.Array, sources: jax.Array, relation: jax.Array
+) -> tuple[jax.Array, _Saved]:
+    num_blocks = signs.shape[1]
+    source_blocks = _to_blocks(sources, num_blocks)
+    relation_blocks = _to_blocks(relation[None], num_blocks)[0]
+    queries = _combine(signs, source_blocks, relation_blocks)
+    return _to_rows(queries, relation.shape[0]), (signs, source_blocks, relation_blocks)
+
+
+def _queries_backward(saved: _Saved, cotangent: jax.Array) -> _Saved:
+    signs, sources, relation = saved
+    outputs = _to_blocks(cotangent, signs.shape[1])
+    num_rows = cotangent.shape[1]
+    # Nothing is computed for the first unless somebody differentiates by the signs.
+    for_signs = jnp.einsum("dil,djl,kl->dijk", sources, outputs, relation)
+    for_sources = _combine(jnp.swapaxes(signs, 1, 2), outputs, relation)
+    for_relation = _combine_with_output(signs, sources, outputs)
+    return for_signs, _to_rows(for_sources, num_rows), _to_rows(for_relation[None], num_rows)[0]
+
+
+_queries.defvjp(_queries_forward, _queries_backward)
 
 
 def tail_queries(signs: jax.Array, head: jax.Array, relation: jax.Array) -> jax.Array:
@@ -54,8 +150,7 @@ def tail_queries(signs: jax.Array, head: jax.Array, relation: jax.Array) -> jax.
     Returns:
         float[B, d].
     """
-    mixed = _mix_relation(signs, relation)
-    return jnp.einsum("bijm,bim->bjm", mixed, _split(head, signs.shape[0])).reshape(head.shape)
+    return _queries(signs[None], head[None], relation)[0]
 
 
 def head_queries(signs: jax.Array, tail: jax.Array, relation: jax.Array) -> jax.Array:
@@ -69,14 +164,27 @@ def head_queries(signs: jax.Array, tail: jax.Array, relation: jax.Array) -> jax.
     Returns:
         float[B, d].
     """
-    mixed = _mix_relation(signs, relation)
-    return jnp.einsum("bijm,bjm->bim", mixed, _split(tail, signs.shape[0])).reshape(tail.shape)
+    return tail_queries(jnp.swapaxes(signs, 0, 1), tail, relation)
+
+
+def queries_both_ways(signs: jax.Array, ends: jax.Array, relation: jax.Array) -> jax.Array:
+    """Queries of both directions of the same triples, in one kernel.
+
+    Args:
+        signs: float[K, K, K], see ``signed_one_hot``.
+        ends: float[2, B, d] embeddings of heads and of tails, d divisible by K.
+        relation: float[B, d] embeddings of relations.
+
+    Returns:
+        float[2, B, d], the queries for tails and the queries for heads.
+    """
+    return _queries(jnp.stack([signs, jnp.swapaxes(signs, 0, 1)]), ends, relation)
 
 
 def both_queries(
     signs: jax.Array, head: jax.Array, relation: jax.Array, tail: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Queries of both directions of the same triples, sharing the work on the relations.
+    """``queries_both_ways`` of separate arrays.
 
     Args:
         signs: float[K, K, K], see ``signed_one_hot``.
@@ -87,11 +195,8 @@ def both_queries(
     Returns:
         The queries for tails and the queries for heads, float[B, d] each.
     """
-    mixed = _mix_relation(signs, relation)
-    num_blocks = signs.shape[0]
-    for_tails = jnp.einsum("bijm,bim->bjm", mixed, _split(head, num_blocks))
-    for_heads = jnp.einsum("bijm,bjm->bim", mixed, _split(tail, num_blocks))
-    return for_tails.reshape(head.shape), for_heads.reshape(tail.shape)
+    for_tails, for_heads = queries_both_ways(signs, jnp.stack([head, tail]), relation)
+    return for_tails, for_heads
 
 
 def score_all(queries: jax.Array, entities: jax.Array, dtype: DTypeLike | None = None) -> jax.Array:

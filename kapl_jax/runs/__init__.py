@@ -1,1 +1,1 @@
-"""The run directory and everything that reads or writes it: events, checkpoints, progress, report."""
+"""The run directory and all that reads or writes it: events, checkpoints, progress, report."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,15 @@ class _Best:
     epoch: np.ndarray
 
 
+@dataclasses.dataclass
+class _Progress:
+    """Where the training of a chunk has come to."""
+
+    chunk: Chunk
+    losses: np.ndarray
+    best: _Best | None
+
+
 class ChunkTraining:
     """Trains chunks one after the other; the one in training can be continued after a crash.
 
@@ -70,7 +82,7 @@ class ChunkTraining:
 
         Args:
             trainer: Trains the individuals.
-            folder: Where the chunk in training is saved.
+            folder: Where chunks in training are saved.
             progress: Bar to advance, in candidate-epochs.
             checkpoint_seconds: Time between two checkpoints.
             evaluate_every: Evaluate after this many epochs and keep the best state of each
@@ -83,6 +95,7 @@ class ChunkTraining:
         self.checkpoint_seconds = checkpoint_seconds
         self.evaluate_every = evaluate_every
         self.log_epoch = log_epoch
+        self._saved = time.monotonic()
 
     def run(
         self,
@@ -91,6 +104,7 @@ class ChunkTraining:
         size: int,
         start: tuple[PyTree, int] | None,
         stop: int,
+        keep: bool,
     ) -> tuple[list[Trained], Chunk]:
         """Train a chunk up to epoch `stop`.
 
@@ -101,37 +115,44 @@ class ChunkTraining:
             start: States (as `PopulationTrainer.fetch` gives them) and epoch to start from; None
                 starts afresh.
             stop: The epoch to end at.
+            keep: Whether a checkpoint of the end is worth its while, because nothing is recorded
+                at the end of this chunk.
 
         Returns:
             The result of each individual, and the chunk, its state the one the result is of.
         """
-        chunk, best = self._restore(tag, individuals, size)
-        if chunk is None:
-            fresh = start is None
-            chunk = (
-                self.trainer.start(individuals, size)
-                if fresh
-                else self.trainer.resume(individuals, size, *start)  # type: ignore[misc]
-            )
-        losses = np.full(len(individuals), np.nan)
-        self.progress.advance(0)
-        per_call, saved = 1, time.monotonic()
+        progress = self._restore(tag, individuals, size) or self._begin(individuals, size, start)
+        chunk, per_call = progress.chunk, 1
         while chunk.epoch < stop:
             began = time.monotonic()
             count = min(per_call, self._next_pause(chunk.epoch, stop) - chunk.epoch)
-            losses = self.trainer.train(chunk, count)
-            self.log_epoch(chunk.epoch, float(np.mean(losses)))
+            progress.losses = self.trainer.train(chunk, count)
+            self.log_epoch(chunk.epoch, float(np.mean(progress.losses)))
             self.progress.advance(count * len(individuals))
-            took = time.monotonic() - began
-            per_call = max(1, int(count * _SECONDS_PER_CALL / max(took, 1e-6)))
+            per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
             if self._is_pause(chunk.epoch, stop):
-                best = self._keep_best(chunk, best)
-            if chunk.epoch < stop and time.monotonic() - saved > self.checkpoint_seconds:
-                self._save(tag, chunk, best)
-                saved = time.monotonic()
-        if best is not None:
-            chunk.state = best.state
-        return self._results(chunk, losses, best), chunk
+                progress.best = self._keep_best(chunk, progress.best)
+            if (keep or chunk.epoch < stop) and self._is_due():
+                self._save(tag, progress)
+        if progress.best is not None:
+            chunk.state = progress.best.state
+        return self._results(progress), chunk
+
+    def forget(self) -> None:
+        """Remove the checkpoints: what they were of is recorded."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _begin(
+        self, individuals: Sequence[Individual], size: int, start: tuple[PyTree, int] | None
+    ) -> _Progress:
+        if start is None:
+            chunk = self.trainer.start(individuals, size)
+        else:
+            chunk = self.trainer.resume(individuals, size, *start)
+        return _Progress(chunk, np.full(len(individuals), np.nan, np.float32), None)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._saved >= self.checkpoint_seconds
 
     def _next_pause(self, epoch: int, stop: int) -> int:
         every = self.evaluate_every or stop
@@ -154,7 +175,8 @@ class ChunkTraining:
             epoch=np.where(better, chunk.epoch, best.epoch),
         )
 
-    def _results(self, chunk: Chunk, losses: np.ndarray, best: _Best | None) -> list[Trained]:
+    def _results(self, progress: _Progress) -> list[Trained]:
+        chunk, losses, best = progress.chunk, progress.losses, progress.best
         metrics = self.trainer.evaluate(chunk)
         scores = self._scores(metrics, losses if best is None else None)
         epochs = best.epoch if best is not None else np.full(len(scores), chunk.epoch)
@@ -174,36 +196,41 @@ class ChunkTraining:
         sound = np.isfinite(scores) & (True if losses is None else np.isfinite(losses))
         return np.where(sound, scores, -np.inf)
 
-    def _save(self, tag: dict[str, Any], chunk: Chunk, best: _Best | None) -> None:
-        tree = (self.trainer.fetch(chunk), self._fetch_best(chunk, best))
-        progress = {"epoch": chunk.epoch, "has_best": best is not None}
-        save_pytree(self.folder, tree, {"of": tag, **progress})
+    def _place(self, tag: dict[str, Any]) -> Path:
+        digest = zlib.crc32(json.dumps(tag, sort_keys=True).encode())
+        return self.folder / f"{digest:08x}"
 
-    def _fetch_best(self, chunk: Chunk, best: _Best | None) -> Any:
-        if best is None:
-            return ()
-        count = len(chunk.individuals)
-        state = jax.tree.map(lambda leaf: np.asarray(leaf)[:count], best.state)
-        return (state, np.asarray(best.score), np.asarray(best.epoch))
+    def _save(self, tag: dict[str, Any], progress: _Progress) -> None:
+        chunk, best = progress.chunk, progress.best
+        kept: Any = ()
+        if best is not None:
+            count = len(chunk.individuals)
+            state = jax.tree.map(lambda leaf: np.asarray(leaf)[:count], best.state)
+            kept = (state, np.asarray(best.score), np.asarray(best.epoch))
+        tree = (self.trainer.fetch(chunk), progress.losses, kept)
+        save_pytree(
+            self._place(tag), tree, {"of": tag, "epoch": chunk.epoch, "has_best": best is not None}
+        )
+        self._saved = time.monotonic()
 
     def _restore(
         self, tag: dict[str, Any], individuals: Sequence[Individual], size: int
-    ) -> tuple[Chunk | None, _Best | None]:
-        saved = load_tag(self.folder)
+    ) -> _Progress | None:
+        saved = load_tag(self._place(tag))
         if saved is None or not same_tag(saved["of"], tag):
-            return None, None
+            return None
         state = self.trainer.state_shape(individuals)
         numbers = np.zeros(len(individuals))
-        like = (state, (state, numbers, numbers.astype(int)) if saved["has_best"] else ())
-        host_state, host_best = load_pytree(self.folder, like)
+        best_like = (state, numbers, numbers.astype(int)) if saved["has_best"] else ()
+        like = (state, numbers.astype(np.float32), best_like)
+        host_state, losses, kept = load_pytree(self._place(tag), like)
         chunk = self.trainer.resume(individuals, size, host_state, saved["epoch"])
         self.progress.advance(saved["epoch"] * len(individuals))
         if not saved["has_best"]:
-            return chunk, None
-        best_state, score, epoch = host_best
-        return chunk, _Best(
-            self.trainer.place_state(chunk.programs, best_state, size), score, epoch
-        )
+            return _Progress(chunk, losses, None)
+        best_state, score, epoch = kept
+        placed = self.trainer.place_state(chunk.programs, best_state, size)
+        return _Progress(chunk, losses, _Best(placed, score, epoch))
 
 
 @jax.jit

@@ -112,7 +112,8 @@ class Stage:
                 self.progress.advance(self.schedule.cost(len(members)))
                 continue
             tag = self._tag(0, members)
-            results, chunk = self._training.run(tag, members, size, None, self.schedule.epochs)
+            stop = self.schedule.epochs
+            results, chunk = self._training.run(tag, members, size, None, stop, keep=False)
             self._record(zip(members, results, self._extras(chunk), strict=True))
 
     def _train_rung_by_rung(self, individuals: Sequence[Individual]) -> None:
@@ -142,7 +143,7 @@ class Stage:
                 start = (jax.tree.map(lambda leaf, part=part: leaf[part], states), trained)
             stop = self.schedule.rungs[rung]
             tag = self._tag(rung, members[part])
-            found, chunk = self._training.run(tag, members[part], size, start, stop)
+            found, chunk = self._training.run(tag, members[part], size, start, stop, keep=True)
             results += found
             extras += self._extras(chunk)
             fetched.append(self.trainer.fetch(chunk))
@@ -191,6 +192,7 @@ class Stage:
         ]
         first = len(self.run.events)
         self.run.log(*events)
+        self._training.forget()
         self._recorded |= {event["id"]: event for event in self.run.events[first:]}
 
     def _log_epoch(self, epoch: int, loss: float) -> None:

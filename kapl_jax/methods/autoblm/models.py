@@ -36,7 +36,8 @@ class ModelStore:
             if tag is not None and individual in tag["ids"]:
                 place = tag["ids"].index(individual)
                 kept = load_pytree(folder, _like(tag["shapes"]))
-                return jax.tree.map(lambda leaf: leaf[place], kept)
+                one: dict[str, Any] = jax.tree.map(lambda leaf, at=place: leaf[at], kept)
+                return one
         raise UserError(f"{self._finalists}: the model {individual} is not there")
 
     def keep_best(self, parameters: Any, description: dict[str, Any]) -> None:
