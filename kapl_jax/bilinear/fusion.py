@@ -14,11 +14,11 @@ R = TypeVar("R")
 def compiled_apart(function: Callable[P, R]) -> Callable[P, R]:
     """Keeps XLA:CPU from fusing `function` with what comes before and after it.
 
-    XLA:CPU fuses a transposing copy into the arithmetic that feeds it, and arithmetic into each of its
-    consumers. The first turns a loop over contiguous memory into one that is not vectorised, the
-    second computes the same thing several times; `jax.lax.optimization_barrier` does not help, as
-    it is removed before fusion. A call that must not be inlined does. It is a hint: where it is not
-    understood, only the speed changes. Other backends fuse well by themselves and are left alone.
+    XLA:CPU fuses a transposing copy into the arithmetic that feeds it, and arithmetic into each of
+    its consumers. The first turns a loop over contiguous memory into one that is not vectorised,
+    the second computes the same thing several times. `jax.lax.optimization_barrier` is removed
+    before fusion; a call that must not be inlined stays. It is a hint: where it is not understood,
+    only the speed changes. Other backends fuse well by themselves and are left alone.
 
     Args:
         function: a pure function of arrays.

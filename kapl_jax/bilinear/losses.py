@@ -4,11 +4,14 @@ All losses are sums over the rows of a batch (not means), weighted by row, so th
 (weight 0) changes nothing.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from kapl_jax.bilinear.scoring import score_all
+from kapl_jax.bilinear.fusion import compiled_apart
+from kapl_jax.bilinear.scoring import contract, score_all
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
@@ -53,8 +56,7 @@ def _error(
 ) -> jax.Array:
     """The loss's gradient in the scores: weighted probabilities less the targets."""
     is_target = jnp.arange(unnormalised.shape[1]) == targets[:, None]
-    weights = weights[:, None]
-    return unnormalised * (weights / normaliser) - jnp.where(is_target, weights, 0.0)
+    return (unnormalised * (1.0 / normaliser) - is_target) * weights[:, None]
 
 
 def _log_loss_forward(
@@ -71,8 +73,8 @@ def _log_loss_forward(
     normaliser = jnp.sum(unnormalised, axis=1, keepdims=True)
     errors = _error(unnormalised, normaliser, targets, weights)
     by_row = (jnp.log(normaliser) + largest - target)[:, 0]
-    for_queries = _product("qn,nd->qd", errors, entities, dtype)
-    for_entities = _product("qn,qd->nd", errors, queries, dtype)
+    for_queries = contract("qn,nd->qd", errors, entities, dtype)
+    for_entities = contract("qn,qd->nd", errors, queries, dtype)
     return jnp.sum(weights * by_row), (for_queries, for_entities, by_row)
 
 
@@ -145,8 +147,8 @@ def l2_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
 def n3_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
     """Weighted sum of cubed nuclear 3-norm factors (Lacroix et al., ICML 2018, eq. 6).
 
-    Lacroix et al. cube the modulus of each complex coordinate. A structure says nothing about
-    which blocks are real and imaginary parts of one another, so every real coordinate stands for itself,
+    Lacroix et al. cube the modulus of each complex coordinate. A structure says nothing about which
+    blocks are real and imaginary parts of one another, so every real coordinate stands for itself,
     as in their penalty on CP.
 
     Args:

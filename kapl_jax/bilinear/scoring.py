@@ -13,6 +13,9 @@ All functions are written for one structure; ``jax.vmap`` over ``signs`` and the
 population.
 """
 
+from functools import reduce
+from operator import add
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,7 +71,7 @@ def _mix(coefficients: jax.Array, blocks: jax.Array) -> jax.Array:
     Written out as a sum, not as a product of matrices: with so few terms it fuses into the
     loop that uses it, and the sums themselves are never stored.
     """
-    return sum(coefficients[..., k, None] * blocks[k] for k in range(blocks.shape[0]))
+    return reduce(add, (coefficients[..., k, None] * blocks[k] for k in range(blocks.shape[0])))
 
 
 @compiled_apart
@@ -85,7 +88,7 @@ def _combine(signs: jax.Array, sources: jax.Array, relation: jax.Array) -> jax.A
     """
 
     def one(signs: jax.Array, source: jax.Array) -> jax.Array:
-        return sum(_mix(signs[i], relation) * source[i] for i in range(source.shape[0]))
+        return reduce(add, (_mix(signs[i], relation) * source[i] for i in range(source.shape[0])))
 
     return jax.vmap(one)(signs, sources)
 
@@ -94,10 +97,8 @@ def _combine(signs: jax.Array, sources: jax.Array, relation: jax.Array) -> jax.A
 def _combine_with_output(signs: jax.Array, sources: jax.Array, outputs: jax.Array) -> jax.Array:
     """``out_k = sum_dij signs_dijk source_di output_dj``: float[K, L] from two float[D, K, L]."""
     by_source = jnp.moveaxis(signs, 1, -1)
-    return sum(
-        _mix(by_source[n, j], sources[n]) * outputs[n, j]
-        for n, j in np.ndindex(outputs.shape[:2])
-    )
+    pairs = np.ndindex(outputs.shape[:2])
+    return reduce(add, (_mix(by_source[n, j], sources[n]) * outputs[n, j] for n, j in pairs))
 
 
 @jax.custom_vjp
@@ -199,21 +200,37 @@ def both_queries(
     return for_tails, for_heads
 
 
+def contract(
+    subscripts: str, left: jax.Array, right: jax.Array, dtype: DTypeLike | None = None
+) -> jax.Array:
+    """``jnp.einsum`` of two float32 arrays, optionally in mixed precision.
+
+    Args:
+        subscripts: as for ``jnp.einsum``.
+        left: float32 array.
+        right: float32 array.
+        dtype: that the operands are rounded to (bfloat16 for mixed precision). Left out: none.
+
+    Returns:
+        float32 array; sums are kept in float32 whatever the operands.
+    """
+    if dtype is not None:
+        left, right = left.astype(dtype), right.astype(dtype)
+    return jnp.einsum(subscripts, left, right, preferred_element_type=jnp.float32)
+
+
 def score_all(queries: jax.Array, entities: jax.Array, dtype: DTypeLike | None = None) -> jax.Array:
     """Scores of every entity for every query.
 
     Args:
-        queries: float[Q, d].
-        entities: float[N, d].
-        dtype: of the operands of the matrix product (bfloat16 for mixed precision); sums are
-            always kept in float32. Left out: that of the operands.
+        queries: float32[Q, d].
+        entities: float32[N, d].
+        dtype: of the operands of the matrix product, see ``contract``.
 
     Returns:
         float32[Q, N].
     """
-    if dtype is not None:
-        queries, entities = queries.astype(dtype), entities.astype(dtype)
-    return jnp.einsum("qd,nd->qn", queries, entities, preferred_element_type=jnp.float32)
+    return contract("qd,nd->qn", queries, entities, dtype)
 
 
 def score_triples(

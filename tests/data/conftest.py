@@ -4,10 +4,10 @@ import http.server
 import threading
 
 import pytest
-from graph_folders import small_graph, write_plain
 
 from kapl_jax.data import registry
 from kapl_jax.data.registry import Dataset
+from tests.data.graph_folders import small_graph, write_plain
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from graph_folders import graphs, small_graph, write, write_listed, write_openke
 from hypothesis import given
 
 from kapl_jax.data.checks import check_graph
 from kapl_jax.data.formats import read_graph
 from kapl_jax.data.parsed_graph import Names, ParsedGraph, Split
+from tests.data.graph_folders import graphs, small_graph, write, write_listed, write_openke
 
 
 @pytest.fixture

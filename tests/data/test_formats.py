@@ -3,7 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graph_folders import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kapl_jax.data.formats import read_graph
+from kapl_jax.errors import UserError
+from tests.data.graph_folders import (
     SPLITS,
     graphs,
     small_graph,
@@ -12,11 +17,6 @@ from graph_folders import (
     write_openke,
     write_plain,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from kapl_jax.data.formats import read_graph
-from kapl_jax.errors import UserError
 
 WRITERS = {
     "plain": write_plain,

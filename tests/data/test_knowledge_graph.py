@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graph_folders import small_graph, write, write_listed, write_plain
 
 from kapl_jax.data.knowledge_graph import load_knowledge_graph
 from kapl_jax.data.registry import DATASETS, find_dataset
 from kapl_jax.errors import UserError
+from tests.data.graph_folders import small_graph, write, write_listed, write_plain
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 EMBEDDED = Path(find_dataset("umls").embedded)
