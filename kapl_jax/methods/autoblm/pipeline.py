@@ -16,6 +16,7 @@ import numpy as np
 
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.errors import UserError
 from kapl_jax.evaluation.ranking import METRIC_NAMES, in_query_order, rank_metrics
 from kapl_jax.methods.autoblm.models import ModelStore
 from kapl_jax.methods.autoblm.problem import AutoBLMProblem, GraphData, TrainingOptions
@@ -88,6 +89,11 @@ class _Pipeline:
             return [Contender(name, np.array(s, np.int8), True) for name, s in given.items()]
         outcomes = self._search()
         complete = [one for one in outcomes if one.complete and np.isfinite(one.score)]
+        if not complete:
+            raise UserError(
+                f"--learning_rate={self.settings.learning_rate}: all {len(outcomes)} structures "
+                "diverged; expected a smaller one"
+            )
         best = sorted(complete, key=lambda one: -one.score)[: self.settings.finalists]
         return [
             Contender(f"searched-{place}", one.individual.candidate, True)

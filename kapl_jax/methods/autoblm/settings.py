@@ -55,12 +55,12 @@ class AutoBLMSettings:
         "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
     )
 
-    finalists: int = setting(3, "Searched structures that go on to tuning and the end.", low=1)
+    finalists: int = setting(5, "Searched structures that go on to tuning and the end.", low=1)
     presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
     tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
     tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
     final_embedding_dim: int = setting(128, "Embedding dimension at the end.", low=2)
-    final_epochs: int = setting(100, "Most epochs at the end; validation picks the best.", low=1)
+    final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
     seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
 
