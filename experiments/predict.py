@@ -34,7 +34,8 @@ _JSON = flags.DEFINE_bool("json", False, "Print one JSON object a query instead 
 
 def main(argv: list[str]) -> None:
     """Answer the queries that the flags give."""
-    del argv
+    if len(argv) > 1:
+        raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
     if not _WORKDIR.value:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
     if _QUERIES.value:

@@ -21,7 +21,8 @@ def query_from_flags(head: str | None, relation: str | None, tail: str | None) -
     if bool(head) == bool(tail):
         given = "both" if head else "neither"
         raise UserError(f"--head, --tail: {given} given, expected exactly one; the other is asked")
-    return Query(head or None, relation, tail or None, "--head" if head else "--tail")
+    end = f"--head={head}" if head else f"--tail={tail}"
+    return Query(head or None, relation, tail or None, f"{end} --relation={relation}")
 
 
 def read_queries(path: Path) -> list[Query]:

@@ -30,8 +30,9 @@ def save_pytree(folder: Path, tree: Any, tag: dict[str, Any]) -> None:
     with ocp.PyTreeCheckpointer() as checkpointer:
         checkpointer.save((partial / "arrays").absolute(), leaves)
     write_json(partial / _TAG, tag)
-    shutil.rmtree(earlier, ignore_errors=True)
     if folder.exists():
+        # Only now: after a crash between the renames, the earlier one is all there is.
+        shutil.rmtree(earlier, ignore_errors=True)
         folder.rename(earlier)
     partial.rename(folder)
     shutil.rmtree(earlier, ignore_errors=True)

@@ -13,12 +13,17 @@ import numpy as np
 def write_text(path: Path, text: str) -> None:
     """Write `text` to the side and rename it to `path`, durable once this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_path(path)
     with partial.open("w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+def partial_path(path: Path) -> Path:
+    """Return where `path` is written before it is renamed; what a crash leaves there is waste."""
+    return path.with_name(path.name + ".partial")
 
 
 def write_json(path: Path, value: Any) -> None:

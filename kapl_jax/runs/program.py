@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
-from absl import app, logging
+from absl import app, flags, logging
 
 from kapl_jax.errors import UserError
 
 
 def run_program(main: Callable[[list[str]], None]) -> None:
-    """Run `main(argv)` under absl; a `UserError` becomes one line on stderr and exit status 1."""
+    """Run `main(argv)` under absl.
+
+    A `UserError`, and a flag that cannot be parsed, become one line on stderr and exit status 1.
+    """
 
     def guarded(argv: list[str]) -> None:
         # Orbax logs each step at INFO, which would drown what the program itself has to say.
         logging.set_verbosity(logging.WARNING)
         try:
             main(argv)
+            # Here and not at exit, where a reader that has gone could not be caught any more.
+            sys.stdout.flush()
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
+            _fail(str(error))
         except KeyboardInterrupt:
             print("interrupted; give the same command again to continue", file=sys.stderr)
             sys.exit(130)
@@ -29,7 +34,19 @@ def run_program(main: Callable[[list[str]], None]) -> None:
             # The reader (`| head`) has gone: nothing more to say, and nothing to complain about.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(f"{' '.join(str(error).split())}; --help shows the flags")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
 
 
 def use_cpu_cores(count: int | None = None) -> None:

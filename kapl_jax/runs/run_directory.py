@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kapl_jax.errors import UserError
-from kapl_jax.runs.files import plain, write_json
+from kapl_jax.runs.files import partial_path, plain, write_json
 from kapl_jax.runs.tensorboard import TensorBoardLog
 
 CONFIG, METRICS, RESULTS = "config.json", "metrics.jsonl", "results.json"
@@ -80,22 +80,31 @@ class RunDirectory:
         """
         folder = Path(path)
         wanted = plain(dict(config))
-        if (folder / CONFIG).is_file():
-            _check_same_run(folder, _read_json(folder / CONFIG), wanted)
-            events, intact = _read_events(folder / METRICS)
-            if (folder / METRICS).is_file():
-                os.truncate(folder / METRICS, intact)
-            return cls(folder, events)
-        if folder.is_dir() and any(folder.iterdir()):
+        try:
+            if (folder / CONFIG).is_file():
+                return cls._continue(folder, wanted)
+            return cls._begin(folder, wanted)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot write the run directory: {error.strerror}") from None
+
+    @classmethod
+    def _continue(cls, folder: Path, wanted: dict[str, Any]) -> RunDirectory:
+        _check_same_run(folder, _read_json(folder / CONFIG), wanted)
+        events, intact = _read_events(folder / METRICS)
+        if (folder / METRICS).is_file():
+            os.truncate(folder / METRICS, intact)
+        return cls(folder, events)
+
+    @classmethod
+    def _begin(cls, folder: Path, wanted: dict[str, Any]) -> RunDirectory:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A run killed while it wrote its first file leaves only part of that file behind.
+        if any(entry.name != partial_path(folder / CONFIG).name for entry in folder.iterdir()):
             raise UserError(
                 f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
                 "give --workdir a new folder"
             )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / CONFIG, wanted)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot write the run directory: {error.strerror}") from None
+        write_json(folder / CONFIG, wanted)
         return cls(folder, [])
 
     @property
@@ -121,6 +130,11 @@ class RunDirectory:
             for entry in self.events
             if entry.get("event") == event and (stage is None or entry.get("stage") == stage)
         ]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether results.json is there: nothing is left to be done."""
+        return (self.path / RESULTS).is_file()
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json, all or nothing."""

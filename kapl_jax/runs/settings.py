@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
@@ -56,6 +57,8 @@ def define_flags(settings: type[Any]) -> None:
             flags.DEFINE_string(field.name, default, meaning)
         else:
             raise TypeError(f"{settings.__name__}.{field.name}: no flag for the type {kind}")
+        # Without this --help, which shows the flags of the program's own module, would be empty.
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[field.name])
 
 
 def from_flags(settings: type[T]) -> T:

@@ -104,7 +104,8 @@ class PopulationTrainer(Generic[P]):
         needed = needed * width if on_cpu else needed
         if needed <= usable:
             return limit
-        return max(width, int(size * usable / needed) // width * width)
+        fitting = max(1, int(size * usable / needed))
+        return fitting if fitting < width else fitting // width * width
 
     def layout(self, count: int, limit: int) -> tuple[int, list[slice]]:
         """Split `count` individuals into chunks of equal size, at most `limit`.

@@ -41,7 +41,7 @@ def test_log_loss_equals_numpy(scale):
     arguments = (queries * scale, entities, targets, weights)
     expected = slow_log_loss(*arguments)
     np.testing.assert_allclose(losses.multiclass_log_loss(*arguments), expected, rtol=1e-5)
-    value, _ = jax.value_and_grad(losses.multiclass_log_loss)(*arguments)
+    value, _ = jax.jit(jax.value_and_grad(losses.multiclass_log_loss))(*arguments)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
@@ -53,8 +53,8 @@ def test_log_loss_gradients_equal_those_of_the_naive_formulation(scale):
     def times(function):
         return lambda *arguments: 1.7 * function(*arguments)
 
-    found = jax.grad(times(losses.multiclass_log_loss), argnums=(0, 1, 3))(*arguments)
-    expected = jax.grad(times(naive_log_loss), argnums=(0, 1, 3))(*arguments)
+    found = jax.jit(jax.grad(times(losses.multiclass_log_loss), argnums=(0, 1, 3)))(*arguments)
+    expected = jax.jit(jax.grad(times(naive_log_loss), argnums=(0, 1, 3)))(*arguments)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
@@ -102,7 +102,7 @@ def test_padded_rows_change_nothing():
         np.concatenate([targets, [0, 3]]).astype(np.int32),
         np.concatenate([weights, np.zeros(2)]).astype(np.float32),
     )
-    full = jax.value_and_grad(losses.multiclass_log_loss, argnums=(0, 1))
+    full = jax.jit(jax.value_and_grad(losses.multiclass_log_loss, argnums=(0, 1)))
     value, (for_queries, for_entities) = full(queries, entities, targets, weights)
     padded_value, (padded_queries, padded_entities) = full(*padded)
     np.testing.assert_allclose(padded_value, value, rtol=1e-6)
@@ -118,7 +118,7 @@ def test_padded_rows_change_nothing():
 def test_a_population_loses_as_its_members():
     drawn = [_draw(seed=seed) for seed in range(4)]
     stacked = [np.stack(arrays) for arrays in zip(*drawn, strict=True)]
-    gradient = jax.value_and_grad(losses.multiclass_log_loss, argnums=(0, 1))
+    gradient = jax.jit(jax.value_and_grad(losses.multiclass_log_loss, argnums=(0, 1)))
     together = jax.jit(jax.vmap(gradient))(*stacked)
     for member, arguments in enumerate(drawn):
         alone = gradient(*arguments)
@@ -145,7 +145,7 @@ def test_equivalent_structures_have_equal_losses_and_transformed_gradients():
             queries.reshape(12, 16), entities, targets, jnp.ones(12, jnp.float32)
         )
 
-    gradient = jax.value_and_grad(loss, argnums=(0, 1))
+    gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     value, (for_entities, for_relations) = gradient(entities, relations, structure)
     other, (other_entities, other_relations) = gradient(
         permute_blocks(entities, entity_order),
@@ -175,10 +175,10 @@ def _sampled(queries, entities, targets, weights, negatives):
 
 def test_sampled_loss_with_all_entities_as_negatives_is_the_full_loss():
     queries, entities, targets, weights = _draw()
-    found = jax.value_and_grad(_sampled, argnums=(0, 1))(
+    found = jax.jit(jax.value_and_grad(_sampled, argnums=(0, 1)))(
         jnp.asarray(queries), jnp.asarray(entities), targets, weights, np.arange(11, dtype=np.int32)
     )
-    expected = jax.value_and_grad(naive_log_loss, argnums=(0, 1))(
+    expected = jax.jit(jax.value_and_grad(naive_log_loss, argnums=(0, 1)))(
         queries, entities, targets, weights
     )
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -198,7 +198,7 @@ def test_sampled_normaliser_is_the_full_one_in_expectation():
 
 def test_sampled_loss_where_every_negative_is_the_target_is_zero():
     queries, entities, targets, weights = _draw(num_queries=1)
-    value, gradient = jax.value_and_grad(_sampled)(
+    value, gradient = jax.jit(jax.value_and_grad(_sampled))(
         queries, jnp.asarray(entities), targets, weights, np.repeat(targets, 4)
     )
     assert value == pytest.approx(0.0, abs=1e-6)

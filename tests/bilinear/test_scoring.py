@@ -98,8 +98,8 @@ def test_gradients_equal_those_of_the_naive_formulation(num_blocks, dim):
         return jnp.sum(weights * jnp.stack([tails, heads]))
 
     arguments = (signs, head, relation, tail)
-    found = jax.grad(fast, argnums=(0, 1, 2, 3))(*arguments)
-    expected = jax.grad(naive, argnums=(0, 1, 2, 3))(*arguments)
+    found = jax.jit(jax.grad(fast, argnums=(0, 1, 2, 3)))(*arguments)
+    expected = jax.jit(jax.grad(naive, argnums=(0, 1, 2, 3)))(*arguments)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 

@@ -16,7 +16,11 @@ from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answer, Query, look_up
 from kapl_jax.methods.autoblm.models import ModelStore
+from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.runs.run_directory import Run
+
+# Bounds the memory that the scores of all entities take.
+_QUERIES_AT_ONCE = 512
 
 
 class AutoBLMAnswerer:
@@ -55,21 +59,34 @@ class AutoBLMAnswerer:
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
         graph = load_knowledge_graph(run.config["settings"]["dataset"], data_dir)
-        trained = run.config["dataset"]
-        if (graph.num_entities, graph.num_relations) != (trained["entities"], trained["relations"]):
+        found = describe_graph(graph)
+        differences = [
+            f"{key} {found[key]}, not {trained}"
+            for key, trained in run.config["dataset"].items()
+            if key != "name" and trained != found[key]
+        ]
+        if differences:
             raise UserError(
-                f"{run.path}: the model was trained on {trained['entities']} entities and "
-                f"{trained['relations']} relations, found {graph.num_entities} and "
-                f"{graph.num_relations}; give the --data_dir of the run"
+                f"{run.path}: the model was trained on another graph than {graph.name} as found "
+                f"now ({'; '.join(differences)}); give the --data_dir of the run"
             )
         return cls(graph, parameters, description)
 
     def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
         """Return the `top` best answers of each query, best first."""
         triples = np.array([self._triple(query) for query in queries], np.int32).reshape(-1, 3)
-        tails, heads = self._score(self._variables, self._signs, triples)
+        answers: list[list[Answer]] = []
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            part = slice(start, start + _QUERIES_AT_ONCE)
+            answers += self._answer_at_once(queries[part], triples[part], top)
+        return answers
+
+    def _answer_at_once(
+        self, queries: Sequence[Query], triples: np.ndarray, top: int
+    ) -> list[list[Answer]]:
+        tails, heads = map(np.asarray, self._score(self._variables, self._signs, triples))
         return [
-            self._best(query, triple, np.asarray(heads[i] if query.head is None else tails[i]), top)
+            self._best(query, triple, heads[i] if query.head is None else tails[i], top)
             for i, (query, triple) in enumerate(zip(queries, triples, strict=True))
         ]
 

@@ -23,6 +23,7 @@ from kapl_jax.methods.autoblm.problem import AutoBLMProblem, GraphData, Training
 from kapl_jax.methods.autoblm.results import Contender, make_results
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.autoblm.space import StructureSpace
+from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.runs.environment import environment
 from kapl_jax.runs.program import device_name
 from kapl_jax.runs.progress import Progress
@@ -55,12 +56,14 @@ def run_autoblm(settings: AutoBLMSettings) -> Path:
     config = {
         "method": "autoblm",
         "settings": identity(settings),
-        "dataset": _describe_graph(graph),
+        "dataset": describe_graph(graph),
         **environment(),
     }
     run = RunDirectory.open(settings.workdir, config)
     try:
-        _Pipeline(settings, graph, run).run()
+        if not run.is_finished:
+            _Pipeline(settings, graph, run).run()
+        ModelStore(run.path / "checkpoints").drop_finalists()
     finally:
         run.close()
     return write_report([read_run(run.path)], run.path / "report")
@@ -210,7 +213,6 @@ class _Pipeline:
                 "device": device_name(),
             }
         )
-        store.drop_finalists()
 
     def _trainer(self, options: TrainingOptions) -> PopulationTrainer[AutoBLMProblem]:
         """Return the trainer for these options, with all that it has compiled already."""
@@ -277,14 +279,3 @@ def _test(trainer: PopulationTrainer[AutoBLMProblem], store: ModelStore) -> Fini
         return [{"test": {name: float(one[name]) for name in METRIC_NAMES}} for one in metrics]
 
     return finish
-
-
-def _describe_graph(graph: KnowledgeGraph) -> dict[str, Any]:
-    return {
-        "name": graph.name,
-        "entities": graph.num_entities,
-        "relations": graph.num_relations,
-        "train": len(graph.training_triples),
-        "valid": len(graph.valid),
-        "test": len(graph.test),
-    }

@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kapl_jax.bilinear.algebra import transform
+from kapl_jax.bilinear.scoring import signed_one_hot
+from kapl_jax.methods.autoblm import problem as module
+from kapl_jax.methods.autoblm.problem import (
+    AutoBLMProblem,
+    TrainingOptions,
+    TrainingState,
+    flops_per_query,
+    graph_data,
+)
+from kapl_jax.search.individual import epoch_keys
+from tests.methods.autoblm.tiny import (
+    ENTITIES,
+    NUMBERS,
+    OPTIONS,
+    RELATIONS,
+    STRUCTURE,
+    problem,
+    slow_epoch,
+    slow_gradient,
+    slow_loss,
+    slow_metrics,
+    tiny_graph,
+)
+
+KEYS = epoch_keys(np.uint32(3), np.uint32(7), np.int32(2))
+EPOCH = np.int32(2)
+# 60 triples in batches of 25: three steps, the last one with padding.
+THREE_STEPS = dataclasses.replace(OPTIONS, batch_size=25)
+VARIANTS = [
+    THREE_STEPS,
+    dataclasses.replace(THREE_STEPS, regulariser="l2", unit_ball=True, optimizer="adam"),
+    dataclasses.replace(THREE_STEPS, reciprocal=True, penalised="relation"),
+    dataclasses.replace(THREE_STEPS, reciprocal=True, regulariser="l2", unit_ball=True),
+]
+
+
+def numbers(**changes):
+    return {name: jnp.float32(value) for name, value in {**NUMBERS, **changes}.items()}
+
+
+def start(options=OPTIONS, seed=0, scale=1.0) -> TrainingState:
+    """Return a state with parameters large enough that every term of the loss counts."""
+    one = problem(options)
+    state = one.init(jax.random.key(seed), jnp.asarray(STRUCTURE), numbers())
+    return state.replace(parameters=jax.tree.map(lambda leaf: scale * leaf, state.parameters))
+
+
+@functools.cache
+def epoch_program(options=OPTIONS):
+    one = problem(options)
+    return jax.jit(lambda *given: one.train_epoch(*given, EPOCH, KEYS, one.data))
+
+
+@functools.cache
+def loss_program(options=OPTIONS):
+    return jax.jit(jax.value_and_grad(problem(options)._loss))
+
+
+@functools.cache
+def evaluate_program(options=OPTIONS):
+    return jax.jit(problem(options).evaluate)
+
+
+def batch(size=10):
+    weight = jnp.where(jnp.arange(size) < size - 3, 1.0, 0.0)
+    return jnp.asarray(tiny_graph().train[:size]), weight
+
+
+def value_and_gradient(options, state, structure=STRUCTURE, key=KEYS.own, **changes):
+    signs = signed_one_hot(structure)
+    program = loss_program(options)
+    return program(state.parameters, signs, numbers(**changes), *batch(), key)
+
+
+def assert_close(found, expected, **tolerance):
+    assert found.keys() == expected.keys()
+    for name in found:
+        np.testing.assert_allclose(found[name], expected[name], err_msg=name, **tolerance)
+
+
+@pytest.mark.parametrize("options", VARIANTS)
+def test_an_epoch_equals_the_slow_one(options):
+    state = start(options, scale=2.0)
+    trained, loss = epoch_program(options)(state, jnp.asarray(STRUCTURE), numbers())
+    batches, weights = map(
+        np.asarray, module._shuffled(problem(options).data.triples, KEYS.order, 25)
+    )
+    assert weights.shape == (3, 25)
+    assert weights.sum() == 60
+    expected, expected_loss = slow_epoch(
+        STRUCTURE, state.parameters, batches, weights, options, NUMBERS, int(EPOCH)
+    )
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+    # Both optimizers divide by the gradient's size: its rounding errors, about 1e-6 in single
+    # precision, weigh more where a coordinate's gradient is small.
+    assert_close(trained.parameters, expected, atol=1e-3)
+    moved = np.abs(trained.parameters["entity"] - state.parameters["entity"])
+    assert moved.mean() > 0.05
+
+
+@pytest.mark.parametrize("options", [OPTIONS, VARIANTS[2]])
+def test_gradient_equals_finite_differences(options):
+    state = start(options, scale=2.0)
+    triples, weight = map(np.asarray, batch())
+    parameters = {name: np.array(table, np.float64) for name, table in state.parameters.items()}
+
+    def loss(at):
+        return slow_loss(STRUCTURE, at, triples, weight, options, 0.5)
+
+    value, gradient = value_and_gradient(options, state, regularisation=0.5)
+    np.testing.assert_allclose(value, loss(parameters), rtol=1e-5)
+    assert_close(gradient, slow_gradient(loss, parameters), rtol=1e-4, atol=1e-5)
+
+
+def test_padded_rows_change_nothing():
+    state = start()
+    triples, weight = batch()
+    other = jnp.where(weight[:, None] > 0, triples, 0)
+    signs = signed_one_hot(STRUCTURE)
+    program = loss_program()
+    for one, two in zip(
+        jax.tree.leaves(program(state.parameters, signs, numbers(), triples, weight, KEYS.own)),
+        jax.tree.leaves(program(state.parameters, signs, numbers(), other, weight, KEYS.own)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("reciprocal", [False, True])
+def test_all_entities_as_negatives_give_the_full_softmax(monkeypatch, reciprocal):
+    full = dataclasses.replace(OPTIONS, reciprocal=reciprocal)
+    sampled = dataclasses.replace(full, negatives=ENTITIES)
+    state = start(full, scale=2.0)
+    expected = value_and_gradient(full, state)
+    monkeypatch.setattr(jax.random, "randint", lambda key, shape, low, high: jnp.arange(high))
+    signs = signed_one_hot(STRUCTURE)
+    loss = jax.jit(jax.value_and_grad(AutoBLMProblem(tiny_graph(), sampled)._loss))
+    found = loss(state.parameters, signs, numbers(), *batch(), KEYS.own)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
+
+
+def test_many_negatives_come_near_the_full_softmax():
+    sampled = dataclasses.replace(OPTIONS, negatives=20_000)
+    state = start(scale=2.0)
+    full, _ = value_and_gradient(OPTIONS, state)
+    values = [
+        float(value_and_gradient(sampled, state, key=jax.random.key(seed))[0]) for seed in (0, 1)
+    ]
+    # The share of an entity among the draws is off by about 1 / sqrt(20000 / 12) = 2.4 %, and the
+    # logarithms of twelve of them by less, in each of fourteen queries.
+    np.testing.assert_allclose(values, full, rtol=0.01)
+    assert values[0] != values[1]
+
+
+def test_no_dropout_at_rate_zero():
+    dropping = dataclasses.replace(OPTIONS, dropout=True)
+    state = start()
+    expected = value_and_gradient(OPTIONS, state)[0]
+    np.testing.assert_allclose(value_and_gradient(dropping, state)[0], expected, rtol=1e-6)
+    dropped = [
+        float(value_and_gradient(dropping, state, key=jax.random.key(seed), dropout=0.5)[0])
+        for seed in (0, 1)
+    ]
+    assert dropped[0] != dropped[1]
+    assert expected not in dropped
+
+
+def test_dropout_keeps_the_mean():
+    one = problem(dataclasses.replace(OPTIONS, dropout=True))
+    queries = jnp.full((100, 100), 3.0)
+    found = np.asarray(one._drop(queries, jnp.float32(0.25), jax.random.key(0)))
+    assert set(np.unique(found)) == {0.0, 4.0}
+    # The standard deviation of the share is 0.0043.
+    np.testing.assert_allclose((found == 0).mean(), 0.25, atol=0.02)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, VARIANTS[2]])
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_evaluation_equals_brute_force(options, split):
+    one, graph = problem(options), tiny_graph()
+    state = start(options, seed=4)
+    ranked = getattr(graph, split)
+    known = np.concatenate([graph.train, graph.valid, graph.test])
+    expected = slow_metrics(STRUCTURE, state.parameters, ranked, known, options.reciprocal)
+    data = dataclasses.replace(one.data, valid=getattr(one.data, split))
+    found = evaluate_program(options)(state, jnp.asarray(STRUCTURE), data)
+    assert_close({name: float(value) for name, value in found.items()}, expected, rtol=1e-5)
+
+
+def test_constant_scores_gain_nothing():
+    state = start(scale=0.0)
+    found = evaluate_program()(state, jnp.asarray(STRUCTURE), problem().data)
+    known = np.concatenate([tiny_graph().train, tiny_graph().valid, tiny_graph().test])
+    expected = slow_metrics(STRUCTURE, state.parameters, tiny_graph().valid, known)
+    np.testing.assert_allclose(found["mean_rank"], expected["mean_rank"], rtol=1e-6)
+    assert found["hits_at_1"] == 0
+
+
+def test_evaluation_in_small_batches_is_the_same(monkeypatch):
+    """The scores of a large graph are never in memory all at once."""
+    state = start(seed=4)
+    expected = evaluate_program()(state, jnp.asarray(STRUCTURE), problem().data)
+    monkeypatch.setattr(module, "_SCORES_AT_ONCE", 3 * ENTITIES)
+    data = graph_data(tiny_graph())
+    assert data.valid.triples.shape == (4, 3, 3)
+    found = jax.jit(problem().evaluate)(state, jnp.asarray(STRUCTURE), data)
+    assert_close(found, expected, rtol=1e-6)
+
+
+def test_facts_are_trained_on_and_known():
+    graph = tiny_graph()
+    split = dataclasses.replace(graph, facts=graph.train[:20], train=graph.train[20:])
+    found, expected = graph_data(split), graph_data(graph)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_bfloat16_is_close():
+    half = dataclasses.replace(OPTIONS, precision="bfloat16")
+    state = start(scale=2.0)
+    value, gradient = value_and_gradient(OPTIONS, state)
+    half_value, half_gradient = value_and_gradient(half, state)
+    assert value != half_value
+    # Operands keep 8 bits, so that products are off by up to 2^-8 = 0.4 %.
+    np.testing.assert_allclose(half_value, value, rtol=0.004)
+    for name in gradient:
+        assert half_gradient[name].dtype == jnp.float32
+        error = np.linalg.norm(half_gradient[name] - gradient[name])
+        assert error < 0.01 * np.linalg.norm(gradient[name])
+    full_metrics = evaluate_program()(state, jnp.asarray(STRUCTURE), problem().data)
+    half_metrics = evaluate_program(half)(state, jnp.asarray(STRUCTURE), problem(half).data)
+    np.testing.assert_allclose(half_metrics["mrr"], full_metrics["mrr"], atol=0.05)
+
+
+def transformed(parameters, entity_order, relation_labels, relation_signs, blocks=4):
+    """Transform parameters as `transform` transforms the structure."""
+    entity = np.stack(np.split(np.asarray(parameters["entity"]), blocks, axis=1))[entity_order]
+    before = np.split(np.asarray(parameters["relation"]), blocks, axis=1)
+    after = [None] * blocks
+    for k in range(blocks):
+        after[relation_labels[k] - 1] = relation_signs[k] * before[k]
+    return {
+        "entity": jnp.asarray(np.concatenate(entity, axis=1)),
+        "relation": jnp.asarray(np.concatenate(after, axis=1)),
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equivalent_structures_train_alike(seed):
+    rng = np.random.default_rng(seed)
+    element = (rng.permutation(4), rng.permutation(4) + 1, rng.choice([-1, 1], 4))
+    structure = rng.integers(-4, 5, (4, 4)).astype(np.int8)
+    other = transform(structure, *element)
+    assert not np.array_equal(structure, other)
+    state = start(seed=seed, scale=2.0)
+    state_of_other = state.replace(parameters=transformed(state.parameters, *element))
+    value, gradient = value_and_gradient(OPTIONS, state, structure)
+    value_of_other, gradient_of_other = value_and_gradient(OPTIONS, state_of_other, other)
+    np.testing.assert_allclose(value_of_other, value, rtol=1e-6)
+    assert_close(gradient_of_other, transformed(gradient, *element), rtol=1e-4, atol=1e-5)
+    trained, loss = epoch_program()(state, structure, numbers())
+    trained_other, loss_of_other = epoch_program()(state_of_other, other, numbers())
+    np.testing.assert_allclose(loss_of_other, loss, rtol=1e-5)
+    assert_close(trained_other.parameters, transformed(trained.parameters, *element), atol=1e-3)
+
+
+def test_shared_training_with_one_candidate_is_training_alone():
+    one, state = problem(), start()
+    pool = jnp.asarray(np.repeat(STRUCTURE[None], 3, axis=0))
+    shared = jax.jit(lambda: one.train_epoch_shared(state, pool, numbers(), EPOCH, KEYS, one.data))
+    alone = epoch_program()(state, jnp.asarray(STRUCTURE), numbers())
+    (trained, loss), (expected, expected_loss) = shared(), alone
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+    assert_close(trained.parameters, expected.parameters, atol=1e-4)
+
+
+def test_shared_training_uses_every_candidate():
+    """With two structures the weights are those of neither alone."""
+    one, state = problem(), start()
+    pool = jnp.asarray(np.stack([STRUCTURE, -STRUCTURE[::-1]]))
+    shared, _ = jax.jit(one.train_epoch_shared)(state, pool, numbers(), EPOCH, KEYS, one.data)
+    for structure in pool:
+        alone, _ = epoch_program()(state, structure, numbers())
+        difference = np.abs(shared.parameters["relation"] - alone.parameters["relation"])
+        assert difference.mean() > 0.01
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**31))
+def test_shuffling_covers_each_triple_once(count, batch_size, seed):
+    triples = jnp.stack([jnp.arange(count)] * 3, axis=1)
+    batches, weights = module._shuffled(triples, jax.random.key(seed), batch_size)
+    size = min(batch_size, count)
+    assert batches.shape == (-(-count // size), size, 3)
+    flat, weight = np.asarray(batches).reshape(-1, 3), np.asarray(weights).reshape(-1)
+    assert set(weight) <= {0.0, 1.0}
+    np.testing.assert_array_equal(np.sort(flat[weight > 0][:, 0]), np.arange(count))
+    # Padding is behind everything else, so that every batch but the last is full.
+    assert (np.diff(weight) <= 0).all()
+
+
+def test_every_epoch_has_another_order():
+    triples = problem().data.triples
+    orders = [
+        np.asarray(module._shuffled(triples, jax.random.key(seed), 16)[0]) for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+    assert not np.array_equal(orders[0].reshape(-1, 3)[:60], triples)
+
+
+def test_decay_makes_later_epochs_smaller():
+    one, state = problem(), start()
+
+    @jax.jit
+    def moved(epoch, decay):
+        trained, _ = one.train_epoch(
+            state, jnp.asarray(STRUCTURE), numbers(decay=decay), epoch, KEYS, one.data
+        )
+        return jnp.abs(trained.parameters["entity"] - state.parameters["entity"]).max()
+
+    assert moved(0, 0.5) == moved(3, 1.0)
+    # One epoch has four steps: later ones start elsewhere, so that the ratio is only about 1 / 8.
+    assert moved(3, 0.5) < 0.3 * moved(0, 0.5)
+
+
+def test_state_does_not_depend_on_what_is_searched():
+    first = problem().init(jax.random.key(0), jnp.asarray(STRUCTURE), numbers())
+    other = problem().init(jax.random.key(0), jnp.zeros((4, 4), jnp.int8), numbers())
+    jax.tree.map(np.testing.assert_array_equal, first, other)
+    assert first.parameters["entity"].shape == (ENTITIES, 8)
+    assert first.parameters["relation"].shape == (RELATIONS, 8)
+    both = problem(VARIANTS[2]).init(jax.random.key(0), jnp.asarray(STRUCTURE), numbers())
+    assert both.parameters["relation"].shape == (2 * RELATIONS, 8)
+
+
+@pytest.mark.parametrize("blocks", [2, 3, 5])
+def test_other_numbers_of_blocks(blocks):
+    options = TrainingOptions(embedding_dim=2 * blocks, batch_size=60)
+    one = AutoBLMProblem(tiny_graph(), options)
+    structure = np.diag(np.arange(1, blocks + 1)).astype(np.int8)
+    state = one.init(jax.random.key(0), jnp.asarray(structure), numbers())
+    triples, weight = batch()
+    found = one._loss(
+        state.parameters, signed_one_hot(structure), numbers(), triples, weight, KEYS.own
+    )
+    parameters = {name: np.array(table, np.float64) for name, table in state.parameters.items()}
+    regularisation = NUMBERS["regularisation"]
+    arrays = (np.asarray(triples), np.asarray(weight))
+    expected = slow_loss(structure, parameters, *arrays, options, regularisation)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_flops_of_a_query():
+    # Six cells with blocks of two coordinates, then ten entities with eight coordinates.
+    structure = np.diag([1, 2, 3, 4]).astype(np.int8)
+    structure[0, 1] = structure[1, 0] = -2
+    assert flops_per_query(OPTIONS, structure, 10) == 2 * 6 * 2 + 2 * 10 * 8

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kapl_jax.errors import UserError
+from kapl_jax.runs import checkpoints
+from kapl_jax.runs.checkpoints import load_pytree, load_tag, same_tag, save_pytree
+
+
+class Killed(Exception):
+    """Stands for a kill at any moment."""
+
+
+def make_tree(value: float = 1.0):
+    """All dtypes that training states have, and float64, which JAX would narrow."""
+    return {
+        "weights": np.full((2, 3), value, np.float32),
+        "nested": (jnp.arange(4), [np.float64(value) * np.ones(2) / 3]),
+        "count": np.int64(2**40),
+        "candidate": np.full((2, 2), -3, np.int8),
+        "none": None,
+    }
+
+
+def shapes(tree):
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+
+
+def assert_equal(found, expected):
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert isinstance(one, np.ndarray)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_saved_arrays_come_back_as_they_were(tmp_path):
+    save_pytree(tmp_path / "a", make_tree(), {"epoch": 3, "ids": ("x", "y")})
+    assert_equal(load_pytree(tmp_path / "a", shapes(make_tree())), make_tree())
+    assert load_tag(tmp_path / "a") == {"epoch": 3, "ids": ["x", "y"]}
+
+
+def test_saving_again_replaces(tmp_path):
+    for value in (1.0, 2.0):
+        save_pytree(tmp_path / "a", make_tree(value), {"value": value})
+    assert_equal(load_pytree(tmp_path / "a", shapes(make_tree())), make_tree(2.0))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_relative_folders_will_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_pytree(Path("runs/a"), {"w": np.ones(2)}, {})
+    assert_equal(load_pytree(Path("runs/a"), {"w": np.ones(2)}), {"w": np.ones(2)})
+
+
+def crash_at(monkeypatch, moment: int) -> None:
+    """Make `save_pytree` crash before its file operation number `moment` from 0."""
+    numbers = itertools.count()
+
+    def counting(real):
+        def call(*args, **kwargs):
+            if next(numbers) == moment:
+                raise Killed
+            return real(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", counting(checkpoints.shutil.rmtree))
+    monkeypatch.setattr(checkpoints, "write_json", counting(checkpoints.write_json))
+    monkeypatch.setattr(Path, "rename", counting(Path.rename))
+    monkeypatch.setattr(
+        checkpoints.ocp.PyTreeCheckpointer, "save", counting(checkpoints.ocp.PyTreeCheckpointer.save)
+    )
+
+
+def save_and_crash(folder, value, moment, monkeypatch) -> bool:
+    """Save a tree, crashing at a moment; tell whether it did."""
+    with monkeypatch.context() as patch:
+        crash_at(patch, moment)
+        try:
+            save_pytree(folder, make_tree(value), {"value": value})
+        except Killed:
+            return True
+    return False
+
+
+def test_a_crash_at_any_moment_leaves_the_earlier_or_the_new_one(tmp_path, monkeypatch):
+    folder, values = tmp_path / "a", []
+    for moment in itertools.count():
+        save_pytree(folder, make_tree(1.0), {"value": 1.0})
+        if not save_and_crash(folder, 2.0, moment, monkeypatch):
+            break
+        values.append(load_tag(folder)["value"])
+        assert_equal(load_pytree(folder, shapes(make_tree())), make_tree(values[-1]))
+    assert len(values) >= 6
+    assert values == sorted(values)
+    assert set(values) == {1.0, 2.0}
+
+
+def test_crashes_in_a_row_leave_a_checkpoint(tmp_path, monkeypatch):
+    folder = tmp_path / "a"
+    for moment in range(7):
+        save_pytree(folder, make_tree(1.0), {"value": 1.0})
+        folder.rename(folder.with_name("a.earlier"))  # As a crash between the renames leaves it.
+        save_and_crash(folder, 2.0, moment, monkeypatch)
+        tag = load_tag(folder)
+        assert tag is not None, moment
+        assert_equal(load_pytree(folder, shapes(make_tree())), make_tree(tag["value"]))
+
+
+def test_no_checkpoint(tmp_path):
+    assert load_tag(tmp_path / "a") is None
+    with pytest.raises(UserError, match="there is no checkpoint"):
+        load_pytree(tmp_path / "a", make_tree())
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        ({"w": np.zeros((2, 4), np.float32)}, r"float32\[2, 3\], expected float32\[2, 4\]"),
+        ({"w": np.zeros((2, 3), np.int32)}, r"float32\[2, 3\], expected int32\[2, 3\]"),
+        ({"w": np.zeros((2, 3), np.float32), "v": np.zeros(1)}, "found 1 arrays, expected 2"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path, like, message):
+    save_pytree(tmp_path / "a", {"w": np.zeros((2, 3), np.float32)}, {})
+    with pytest.raises(UserError, match=message) as caught:
+        load_pytree(tmp_path / "a", like)
+    assert str(tmp_path / "a") in str(caught.value)
+
+
+def test_same_tag():
+    tag = {"ids": ["x"], "epoch": 3}
+    assert same_tag(tag, {"ids": ("x",), "epoch": np.int64(3)})
+    assert not same_tag(tag, {"ids": ["x"], "epoch": 4})
+    assert not same_tag(None, tag)
