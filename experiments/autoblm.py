@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.pipeline import run_autoblm
+from kapl_jax.methods.autoblm.results import describe_results
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.runs.program import run_program, use_cpu_cores
-from kapl_jax.runs.report import as_text, compare
 from kapl_jax.runs.run_directory import read_run
 from kapl_jax.runs.settings import define_flags, from_flags
 
@@ -21,7 +21,9 @@ def main(argv: list[str]) -> None:
     settings = from_flags(AutoBLMSettings)
     use_cpu_cores(settings.cpu_devices or None)
     report = run_autoblm(settings)
-    print(as_text(compare([read_run(settings.workdir)])))
+    results = read_run(settings.workdir).results
+    if results is not None:
+        print(describe_results(results))
     print(f"report: {report}")
 
 

@@ -19,9 +19,12 @@ class Progress:
             file=sys.stderr,
             dynamic_ncols=True,
             unit="epoch",
+            # A log file needs no more than two lines a minute.
+            mininterval=0.1 if sys.stderr.isatty() else 30.0,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
         )
         self._best: float | None = None
+        self._bar.set_postfix_str("compiling")
 
     def __enter__(self) -> Progress:
         return self
@@ -36,6 +39,9 @@ class Progress:
 
     def advance(self, amount: float, note: str = "") -> None:
         """Count `amount` candidate-epochs as done."""
+        if self._bar.n == 0:
+            # The clock starts with the work: compiling says nothing about the time left.
+            self._bar.unpause()
         self._bar.set_postfix_str(self._postfix(note), refresh=False)
         self._bar.update(amount)
 

@@ -162,7 +162,7 @@ def _check_same_run(folder: Path, found: Mapping[str, Any], wanted: Mapping[str,
         more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise UserError(
             f"{folder}: holds another run ({'; '.join(differences[:3])}{more}); give the same "
-            "flags to continue it, or another --workdir"
+            "flags to continue it (a default may have changed), or another --workdir"
         )
 
 

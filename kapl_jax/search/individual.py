@@ -43,7 +43,7 @@ class Individual:
         """Twelve hexadecimal digits that tell this individual from all others."""
         array = np.ascontiguousarray(self.candidate)
         numbers = [f"{name}={value!r}" for name, value in sorted(self.hyperparameters.items())]
-        text = f"{array.dtype}{array.shape}{numbers}{self.seed}"
+        text = f"{array.dtype}{array.shape}{numbers}{self.seed}{self.name or ''}"
         return hashlib.sha256(text.encode() + array.tobytes()).hexdigest()[:12]
 
 

@@ -75,7 +75,9 @@ def crash_at(monkeypatch, moment: int) -> None:
     monkeypatch.setattr(checkpoints, "write_json", counting(checkpoints.write_json))
     monkeypatch.setattr(Path, "rename", counting(Path.rename))
     monkeypatch.setattr(
-        checkpoints.ocp.PyTreeCheckpointer, "save", counting(checkpoints.ocp.PyTreeCheckpointer.save)
+        checkpoints.ocp.PyTreeCheckpointer,
+        "save",
+        counting(checkpoints.ocp.PyTreeCheckpointer.save),
     )
 
 

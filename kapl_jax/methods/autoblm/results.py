@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kapl_jax.bilinear.algebra import are_equivalent
+from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.evaluation.patterns import metrics_by_pattern, metrics_by_relation, relation_patterns
 from kapl_jax.evaluation.ranking import METRIC_NAMES
@@ -86,12 +88,19 @@ def _row(
     relations = graph.num_relations * (2 if options.reciprocal else 1)
     return {
         "structure": contender.structure.tolist(),
+        "equivalent_to": _equivalent_presets(contender.structure),
         "formula": formula_text(contender.structure),
         "hyperparameters": dict(outcomes[0].individual.hyperparameters),
         "valid": _summary([one.record["valid"] for one in outcomes]),
         "test": _summary([one.record["test"] for one in outcomes]),
         "parameters": options.embedding_dim * (graph.num_entities + relations),
     }
+
+
+def _equivalent_presets(structure: np.ndarray) -> list[str]:
+    """Return the presets that are this structure under other names of blocks and signs."""
+    names = preset_names(len(structure))
+    return [name for name in names if are_equivalent(structure, preset(name, len(structure)))]
 
 
 def _summary(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -115,3 +124,27 @@ def _by_group(graph: KnowledgeGraph, ranks: np.ndarray) -> dict[str, Any]:
         "by_relation": metrics_by_relation(ranks, graph.test, patterns, graph.relations),
         "by_pattern": metrics_by_pattern(ranks, graph.test, patterns),
     }
+
+
+def describe_results(results: Mapping[str, Any]) -> str:
+    """Return a few lines for the terminal: what was found, and how it stands to the presets."""
+    best = results["best"]
+    lines: list[str] = []
+    equivalent: list[str] = next(
+        (row["equivalent_to"] for row in results["searched"] if row["name"] == best["name"]), []
+    )
+    named = f"{best['name']}, equivalent to {equivalent[0]}" if equivalent else best["name"]
+    lines.append(f"best on validation   {named}: {best['formula']}")
+    rows = [("", results["valid"], results["test"])]
+    baselines = results["baselines"]
+    if baselines:
+        name = max(baselines, key=lambda one: baselines[one]["valid"]["mrr"]["mean"])
+        rows.append((f"  (best preset, {name})", baselines[name]["valid"], baselines[name]["test"]))
+    for label, valid, test in rows:
+        lines.append(f"validation MRR       {_with_spread(valid)}{label}")
+        lines.append(f"test MRR             {_with_spread(test)}{label}")
+    return "\n".join(lines)
+
+
+def _with_spread(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    return f"{metrics['mrr']['mean']:.4f} ± {metrics['mrr']['std']:.4f}"

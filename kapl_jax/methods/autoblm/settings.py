@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.bilinear.structures import parse_structure
 from kapl_jax.errors import UserError
@@ -97,7 +99,11 @@ class AutoBLMSettings:
         named = {}
         for number, text in enumerate(given, start=1):
             is_name = text[0].isalpha()
-            array = preset(text, self.num_blocks) if is_name else parse_structure(text)
+            array = (
+                _preset_of_flag("structure", text, self.num_blocks)
+                if is_name
+                else parse_structure(text, "--structure")
+            )
             if len(array) != self.num_blocks:
                 raise UserError(
                     f"--structure={text!r}: found {len(array)} blocks, expected "
@@ -112,7 +118,7 @@ class AutoBLMSettings:
             return preset_names(self.num_blocks) if self.presets == "all" else ()
         names = tuple(name.strip() for name in self.presets.split(",") if name.strip())
         for name in names:
-            preset(name, self.num_blocks)
+            _preset_of_flag("presets", name, self.num_blocks)
         return names
 
     def search_schedule(self) -> Schedule:
@@ -159,3 +165,10 @@ class AutoBLMSettings:
             dropout=dropout,
             precision=self.precision,
         )
+
+
+def _preset_of_flag(flag: str, name: str, num_blocks: int) -> np.ndarray:
+    try:
+        return preset(name, num_blocks)
+    except UserError as error:
+        raise UserError(f"--{flag}: {error}") from None

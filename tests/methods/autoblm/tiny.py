@@ -21,7 +21,7 @@ OPTIONS = TrainingOptions(embedding_dim=8, batch_size=16)
 
 
 @functools.cache
-def tiny_graph(train: int = 60, seed: int = 0) -> KnowledgeGraph:
+def tiny_graph(train: int = 40, seed: int = 0) -> KnowledgeGraph:
     """Return a graph of distinct random triples, a dozen each for validation and test."""
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(ENTITIES * RELATIONS * ENTITIES)[: train + 24]
@@ -78,24 +78,27 @@ def relation_matrix(structure: np.ndarray, relation: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def slow_scores(structure, parameters, triple, reciprocal=False) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scores of every entity as tail of (h, r, ?) and as head of (?, r, t)."""
-    entity, relation = parameters["entity"], parameters["relation"]
-    head, place, tail = triple
-    matrix = relation_matrix(structure, relation[place])
-    tails = entity[head] @ matrix @ entity.T
-    if reciprocal:
-        reverse = relation_matrix(structure, relation[place + RELATIONS])
-        return tails, entity[tail] @ reverse @ entity.T
-    return tails, entity @ matrix @ entity[tail]
+def slow_scores(structure, parameters, reciprocal=False):
+    """Return a function of a triple that gives the scores of all entities as its tail and head."""
+    entity = parameters["entity"]
+    matrices = [relation_matrix(structure, relation) for relation in parameters["relation"]]
+
+    def scores(head, relation, tail) -> tuple[np.ndarray, np.ndarray]:
+        tails = entity[head] @ matrices[relation] @ entity.T
+        if reciprocal:
+            return tails, entity[tail] @ matrices[relation + RELATIONS] @ entity.T
+        return tails, entity @ matrices[relation] @ entity[tail]
+
+    return scores
 
 
 def slow_loss(structure, parameters, triples, weights, options, regularisation) -> float:
     """Return the loss of a batch, summed triple by triple."""
     power = {"l2": 2, "n3": 3}[options.regulariser]
+    scores = slow_scores(structure, parameters, options.reciprocal)
     total = 0.0
     for (head, place, tail), weight in zip(triples, weights, strict=True):
-        tails, heads = slow_scores(structure, parameters, (head, place, tail), options.reciprocal)
+        tails, heads = scores(head, place, tail)
         total += weight * (np.log(np.exp(tails).sum()) - tails[tail])
         total += weight * (np.log(np.exp(heads).sum()) - heads[head])
         rows = [parameters["relation"][place]]
@@ -169,9 +172,10 @@ def slow_metrics(structure, parameters, triples, known, reciprocal=False) -> dic
     """Return the filtered ranking metrics of triples, over both directions."""
     known = set(map(tuple, np.asarray(known).tolist()))
     parameters = {name: np.asarray(table, np.float64) for name, table in parameters.items()}
+    scores = slow_scores(structure, parameters, reciprocal)
     ranks = []
     for head, relation, tail in np.asarray(triples).tolist():
-        tails, heads = slow_scores(structure, parameters, (head, relation, tail), reciprocal)
+        tails, heads = scores(head, relation, tail)
         others = [n for n in range(ENTITIES) if n != tail and (head, relation, n) not in known]
         ranks.append(_rank(tails[tail], tails[others]))
         others = [n for n in range(ENTITIES) if n != head and (n, relation, tail) not in known]
