@@ -19,7 +19,7 @@ from kapl_jax.bilinear.losses import (
     sampled_softmax_loss,
 )
 from kapl_jax.bilinear.model import BilinearModel
-from kapl_jax.bilinear.scoring import both_queries, signed_one_hot, tail_queries
+from kapl_jax.bilinear.scoring import queries_both_ways, signed_one_hot, tail_queries
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.evaluation.ranking import (
     RankingBatches,
@@ -202,27 +202,24 @@ class AutoBLMProblem:
     ) -> jax.Array:
         """Return the loss summed over a batch int32[B, 3] with weights float32[B]."""
         entities, relations = parameters["entity"], parameters["relation"]
-        ends = entities[jnp.concatenate([triples[:, 0], triples[:, 2]])]
-        head, tail = jnp.split(ends, 2)
+        ends = entities[triples[:, ::2].T]
         relation = relations[triples[:, 1]]
         penalised = [relation]
         if self.options.reciprocal:
             reverse = relations[triples[:, 1] + self.graph.num_relations]
             penalised.append(reverse)
-            queries = (
-                tail_queries(signs, head, relation),
-                tail_queries(signs, tail, reverse),
-            )
+            both_ways = jnp.concatenate([relation, reverse])
+            queries = tail_queries(signs, ends.reshape(both_ways.shape), both_ways)
         else:
-            queries = both_queries(signs, head, relation, tail)
+            queries = queries_both_ways(signs, ends, relation).reshape(-1, ends.shape[-1])
         if self.options.penalised == "all":
-            penalised += [head, tail]
+            penalised += [ends[0], ends[1]]
         penalty = sum(self._penalty(rows, weight) for rows in penalised)
         drop_key, sample_key = jax.random.split(key)
-        both = self._drop(jnp.concatenate(queries), hyperparameters["dropout"], drop_key)
-        targets = jnp.concatenate([triples[:, 2], triples[:, 0]])
+        both = self._drop(queries, hyperparameters["dropout"], drop_key)
+        targets = triples[:, ::-2].T.reshape(-1)
         weights = jnp.concatenate([weight, weight])
-        answers = jnp.concatenate([tail, head])
+        answers = ends[::-1].reshape(queries.shape)
         loss = self._log_loss(both, entities, answers, targets, weights, sample_key)
         return loss + hyperparameters["regularisation"] * penalty
 

@@ -1,0 +1,101 @@
+"""What a structure becomes depends neither on its company nor on how the work is split."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from kapl_jax.search import population
+from kapl_jax.search.population import PopulationTrainer
+from tests.methods.autoblm.tiny import individuals, problem, trainer
+
+EPOCHS = 3
+CHOSEN = (0, 3, 7)
+# Company changes how loops are cut into vectors, and so the order of sums: a rounding error of
+# single precision, 6e-8 of the summands, at each of the nine steps of three epochs. Adagrad
+# divides by the gradient's size, which makes more of it where that is small. Measured: 2e-6.
+TOLERANCE = 5e-5
+
+
+def train(members, chunk_size=0, num_devices=1, interrupted_at=None):
+    """Return parameters and metrics of each member, the population axis first."""
+    one = trainer(chunk_size, num_devices)
+    size, parts = one.layout(len(members), chunk_size or len(members))
+    states, metrics = [], []
+    for part in parts:
+        chunk = one.start(members[part], size)
+        if interrupted_at:
+            one.train(chunk, interrupted_at)
+            chunk = one.resume(members[part], size, one.fetch(chunk), chunk.epoch)
+        one.train(chunk, EPOCHS - chunk.epoch)
+        states.append(one.fetch(chunk).parameters)
+        metrics.append(one.evaluate(chunk))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *states), jax.tree.map(
+        lambda *leaves: np.concatenate(leaves), *metrics
+    )
+
+
+@functools.cache
+def alone(place: int, seeds: int = 1):
+    return train([individuals(place + 1, seeds)[place]])
+
+
+def assert_as_alone(results, seeds=1):
+    for place in CHOSEN:
+        for found, expected in zip(results, alone(place, seeds), strict=True):
+            assert found.keys() == expected.keys()
+            for name in found:
+                np.testing.assert_allclose(
+                    found[name][place], expected[name][0], rtol=TOLERANCE, atol=TOLERANCE
+                )
+
+
+def test_in_a_population_of_eight_on_one_device():
+    assert_as_alone(train(individuals(8)))
+
+
+def test_in_a_population_of_64_in_chunks_on_eight_devices():
+    """In three chunks of 24, the last one filled up: one of each three places on a device."""
+    assert_as_alone(train(individuals(64), chunk_size=24, num_devices=8))
+
+
+def test_in_a_population_of_64_at_once():
+    assert_as_alone(train(individuals(64), num_devices=8))
+
+
+def test_with_mixed_seeds():
+    assert_as_alone(train(individuals(8, seeds=3), num_devices=8), seeds=3)
+
+
+def test_in_chunks_of_three():
+    assert_as_alone(train(individuals(8), chunk_size=3))
+
+
+def test_after_a_resume_it_is_the_very_same():
+    expected = train(individuals(8))
+    resumed = train(individuals(8), interrupted_at=1)
+    jax.tree.map(np.testing.assert_array_equal, resumed, expected)
+
+
+def test_structures_and_numbers_and_seeds_matter():
+    """Else the tests above would prove nothing."""
+    parameters, _ = train(individuals(8, seeds=3), num_devices=8)
+    for first in range(8):
+        for second in range(first):
+            difference = np.abs(parameters["entity"][first] - parameters["entity"][second])
+            assert difference.mean() > 0.01
+
+
+def test_little_memory_forces_chunks_with_equal_results(monkeypatch):
+    members = individuals(8)
+    needed = trainer()._get_programs(members, 8).bytes_needed
+    usable = population._USABLE_MEMORY
+    monkeypatch.setattr(population, "_memory_bytes", lambda device: int(0.4 * needed / usable))
+    limited = PopulationTrainer(problem(), devices=jax.devices()[:1])
+    limited._programs.update(trainer()._programs)
+    limit = limited.chunk_limit(members)
+    assert limit == 3
+    assert_as_alone(train(members, chunk_size=limit))
