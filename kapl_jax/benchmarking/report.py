@@ -40,6 +40,7 @@ class BenchmarkSettings:
     precision: str = setting(
         "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
     )
+    torch_chunk_size: int = setting(8, "Structures in a batch of batched PyTorch.", low=1)
     torch: bool = setting(True, "Time PyTorch, too, where it is installed.")
     profile: bool = setting(True, "Show where the time goes.")
     cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
@@ -106,7 +107,21 @@ def _cases(
     )
     if not settings.torch or importlib.util.find_spec("torch") is None:
         return [ours, limit]
-    return [ours, limit, *_torch_cases(settings, graph, problem.options, chosen)]
+    # Imported late: the benchmark is of use without PyTorch, too.
+    from kapl_jax.benchmarking.torch_cases import torch_cases
+
+    return [
+        ours,
+        limit,
+        *torch_cases(
+            graph,
+            problem.options,
+            chosen,
+            _HYPERPARAMETERS,
+            settings.epochs,
+            settings.torch_chunk_size,
+        ),
+    ]
 
 
 def _curve(

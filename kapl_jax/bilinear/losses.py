@@ -141,7 +141,7 @@ def l2_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
     Returns:
         float32 scalar, ``sum_b w_b sum_i embeddings_bi^2``.
     """
-    return jnp.sum(weights[:, None] * jnp.square(embeddings))
+    return jnp.vdot(weights, jnp.sum(jnp.square(embeddings), axis=1))
 
 
 def n3_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
@@ -158,4 +158,4 @@ def n3_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
     Returns:
         float32 scalar, ``sum_b w_b sum_i |embeddings_bi|^3``.
     """
-    return jnp.sum(weights[:, None] * jnp.abs(embeddings) ** 3)
+    return jnp.vdot(weights, jnp.sum(jnp.abs(embeddings) ** 3, axis=1))

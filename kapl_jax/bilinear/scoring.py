@@ -182,24 +182,6 @@ def queries_both_ways(signs: jax.Array, ends: jax.Array, relation: jax.Array) ->
     return _queries(jnp.stack([signs, jnp.swapaxes(signs, 0, 1)]), ends, relation)
 
 
-def both_queries(
-    signs: jax.Array, head: jax.Array, relation: jax.Array, tail: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """``queries_both_ways`` of separate arrays.
-
-    Args:
-        signs: float[K, K, K], see ``signed_one_hot``.
-        head: float[B, d] embeddings of heads, d divisible by K.
-        relation: float[B, d] embeddings of relations.
-        tail: float[B, d] embeddings of tails.
-
-    Returns:
-        The queries for tails and the queries for heads, float[B, d] each.
-    """
-    for_tails, for_heads = queries_both_ways(signs, jnp.stack([head, tail]), relation)
-    return for_tails, for_heads
-
-
 def contract(
     subscripts: str, left: jax.Array, right: jax.Array, dtype: DTypeLike | None = None
 ) -> jax.Array:

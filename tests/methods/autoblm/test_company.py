@@ -16,8 +16,8 @@ EPOCHS = 3
 CHOSEN = (0, 3, 7)
 # Company changes how loops are cut into vectors, and so the order of sums: a rounding error of
 # single precision, 6e-8 of the summands, at each of the nine steps of three epochs. Adagrad
-# divides by the gradient's size, which makes more of it where that is small. Measured: 2e-6.
-TOLERANCE = 5e-5
+# divides by the gradient's size, which makes more of it where that is small. Measured: 1e-7.
+TOLERANCE = 1e-5
 
 
 def train(members, chunk_size=0, num_devices=1, interrupted_at=None):
@@ -57,21 +57,8 @@ def test_in_a_population_of_eight_on_one_device():
     assert_as_alone(train(individuals(8)))
 
 
-def test_in_a_population_of_64_in_chunks_on_eight_devices():
-    """In three chunks of 24, the last one filled up: one of each three places on a device."""
-    assert_as_alone(train(individuals(64), chunk_size=24, num_devices=8))
-
-
-def test_in_a_population_of_64_at_once():
-    assert_as_alone(train(individuals(64), num_devices=8))
-
-
-def test_with_mixed_seeds():
-    assert_as_alone(train(individuals(8, seeds=3), num_devices=8), seeds=3)
-
-
-def test_in_chunks_of_three():
-    assert_as_alone(train(individuals(8), chunk_size=3))
+def test_in_a_population_of_64_with_mixed_seeds_on_eight_devices():
+    assert_as_alone(train(individuals(64, seeds=3), num_devices=8), seeds=3)
 
 
 def test_after_a_resume_it_is_the_very_same():
@@ -82,8 +69,8 @@ def test_after_a_resume_it_is_the_very_same():
 
 def test_structures_and_numbers_and_seeds_matter():
     """Else the tests above would prove nothing."""
-    parameters, _ = train(individuals(8, seeds=3), num_devices=8)
-    for first in range(8):
+    parameters, _ = train(individuals(64, seeds=3), num_devices=8)
+    for first in range(64):
         for second in range(first):
             difference = np.abs(parameters["entity"][first] - parameters["entity"][second])
             assert difference.mean() > 0.01
@@ -91,11 +78,13 @@ def test_structures_and_numbers_and_seeds_matter():
 
 def test_little_memory_forces_chunks_with_equal_results(monkeypatch):
     members = individuals(8)
-    needed = trainer()._get_programs(members, 8).bytes_needed
+    whole = trainer(0, 1)
+    needed = whole._get_programs(members, 8).bytes_needed
     usable = population._USABLE_MEMORY
     monkeypatch.setattr(population, "_memory_bytes", lambda device: int(0.4 * needed / usable))
     limited = PopulationTrainer(problem(), devices=jax.devices()[:1])
-    limited._programs.update(trainer()._programs)
+    limited._programs.update(whole._programs)
     limit = limited.chunk_limit(members)
     assert limit == 3
+    # Two whole chunks, and a third with one of its three places left over.
     assert_as_alone(train(members, chunk_size=limit))

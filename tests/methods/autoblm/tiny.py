@@ -50,7 +50,7 @@ def problem(options: TrainingOptions = OPTIONS) -> AutoBLMProblem:
 
 
 @functools.cache
-def trainer(chunk_size: int = 0, num_devices: int = 1) -> PopulationTrainer[AutoBLMProblem]:
+def trainer(chunk_size: int, num_devices: int) -> PopulationTrainer[AutoBLMProblem]:
     """Return a trainer that keeps what it compiled: compiling is what takes time here."""
     return PopulationTrainer(problem(), chunk_size, jax.devices()[:num_devices])
 

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.answers import Query
+from kapl_jax.methods.autoblm import answers as module
+from kapl_jax.methods.autoblm.answers import AutoBLMAnswerer
+from kapl_jax.methods.autoblm.models import ModelStore
+from kapl_jax.methods.graphs import describe_graph
+from kapl_jax.runs.run_directory import Run
+from tests.methods.autoblm.tiny import (
+    ENTITIES,
+    OPTIONS,
+    RELATIONS,
+    STRUCTURE,
+    slow_scores,
+    tiny_graph,
+    write_tiny_graph,
+)
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
+
+def make_parameters(reciprocal):
+    rng = np.random.default_rng(1)
+    rows = {"entity": ENTITIES, "relation": RELATIONS * (2 if reciprocal else 1)}
+    return {name: rng.normal(size=(n, 8)).astype(np.float32) for name, n in rows.items()}
+
+
+def make_description(reciprocal):
+    options = dataclasses.asdict(dataclasses.replace(OPTIONS, reciprocal=reciprocal))
+    return {"structure": STRUCTURE.tolist(), "options": options}
+
+
+@functools.cache
+def answerer(reciprocal=False):
+    return AutoBLMAnswerer(tiny_graph(), make_parameters(reciprocal), make_description(reciprocal))
+
+
+def name(entity):
+    return f"entity_{entity}"
+
+
+def tail_query(head, relation):
+    return Query(name(head), f"relation_{relation}", None, "here")
+
+
+def head_query(relation, tail):
+    return Query(None, f"relation_{relation}", name(tail), "here")
+
+
+@pytest.mark.parametrize("reciprocal", [False, True])
+def test_answers_equal_brute_force(reciprocal):
+    scores = slow_scores(STRUCTURE, make_parameters(reciprocal), reciprocal)
+    queries = [tail_query(2, 1), head_query(0, 3), tail_query(2, 0)]
+    expected = [scores(2, 1, 0)[0], scores(0, 0, 3)[1], scores(2, 0, 0)[0]]
+    found = answerer(reciprocal).answer(queries, 5)
+    for one, right in zip(found, expected, strict=True):
+        order = np.argsort(-right)
+        assert [answer.entity for answer in one] == [name(entity) for entity in order[:5]]
+        np.testing.assert_allclose([answer.score for answer in one], right[order[:5]], rtol=1e-4)
+        shares = np.exp(right) / np.exp(right).sum()
+        np.testing.assert_allclose(
+            [answer.probability for answer in one], shares[order[:5]], rtol=1e-3
+        )
+
+
+def test_more_answers_than_entities():
+    (found,) = answerer().answer([tail_query(0, 0)], 10**6)
+    assert sorted(answer.entity for answer in found) == sorted(map(name, range(ENTITIES)))
+    np.testing.assert_allclose(sum(answer.probability for answer in found), 1, rtol=1e-6)
+
+
+def test_known_answers_name_their_split():
+    graph = tiny_graph()
+    for split in ("train", "valid", "test"):
+        head, relation, tail = getattr(graph, split)[0].tolist()
+        tails, heads = answerer().answer([tail_query(head, relation), head_query(relation, tail)], 12)
+        assert {one.entity: one.known for one in tails}[name(tail)] == split
+        assert {one.entity: one.known for one in heads}[name(head)] == split
+    triples = np.concatenate([graph.train, graph.valid, graph.test])
+    known = {tail for head, relation, tail in triples.tolist() if (head, relation) == (0, 0)}
+    (found,) = answerer().answer([tail_query(0, 0)], 12)
+    assert {one.entity for one in found if one.known} == {name(entity) for entity in known}
+
+
+def test_many_queries_are_answered_in_parts(monkeypatch):
+    queries = [tail_query(head, relation) for head in range(5) for relation in range(3)]
+    expected = answerer().answer(queries, 3)
+    monkeypatch.setattr(module, "_QUERIES_AT_ONCE", 4)
+    found = answerer().answer(queries, 3)
+    assert [[one.entity for one in answers] for answers in found] == [
+        [one.entity for one in answers] for answers in expected
+    ]
+    assert answerer().answer([], 3) == []
+
+
+def test_unknown_names_give_the_nearest():
+    with pytest.raises(UserError, match="here: entity 'entity_100' is unknown.*nearest: entity_10"):
+        answerer().answer([Query("entity_100", "relation_0", None, "here")], 3)
+    with pytest.raises(UserError, match="relation 'relation' is unknown.*nearest: relation_"):
+        answerer().answer([Query(None, "relation", "entity_1", "here")], 3)
+
+
+def make_run(folder: Path, dataset: Path, **changes) -> Run:
+    ModelStore(folder / "checkpoints").keep_best(make_parameters(False), make_description(False))
+    described = describe_graph(tiny_graph_of_folder(dataset))
+    config = {"settings": {"dataset": str(dataset)}, "dataset": {**described, **changes}}
+    return Run(folder, config, [], {})
+
+
+def tiny_graph_of_folder(folder):
+    return module.load_knowledge_graph(str(folder))
+
+
+def test_a_run_gives_its_best_model(tmp_path):
+    run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"))
+    loaded = AutoBLMAnswerer.from_run(run, None)
+    assert loaded.graph.num_entities == ENTITIES
+    for found, expected in zip(
+        jax.tree.leaves(loaded._variables), jax.tree.leaves(make_parameters(False)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_another_graph_of_the_same_counts_is_refused(tmp_path):
+    """Its entities may be numbered otherwise: every answer would be wrong."""
+    folder = write_tiny_graph(tmp_path / "graph")
+    run = make_run(tmp_path / "run", folder)
+    lines = (folder / "train.txt").read_text().splitlines()
+    (folder / "train.txt").write_text("\n".join([*lines[1:], lines[0]]) + "\n")
+    with pytest.raises(UserError, match="another graph than graph as found now .digest") as caught:
+        AutoBLMAnswerer.from_run(run, None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_moved_graph_is_the_same(tmp_path):
+    run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"), name="earlier name")
+    AutoBLMAnswerer.from_run(run, None)
+
+
+def test_a_run_without_a_model(tmp_path):
+    run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
+    with pytest.raises(UserError, match="there is no model yet"):
+        AutoBLMAnswerer.from_run(run, None)

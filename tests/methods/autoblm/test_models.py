@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.autoblm.models import ModelStore
+from tests.methods.autoblm.tiny import individuals
+
+
+def make_models(members, offset=0):
+    count = len(members)
+    values = np.arange(offset, offset + count, dtype=np.float32)[:, None, None]
+    parameters = {
+        "entity": values + np.zeros((count, 3, 2), np.float32),
+        "relation": -values + np.zeros((count, 2, 2), np.float32),
+    }
+    ranks = 1 + values + np.zeros((count, 2, 5), np.float32)
+    return parameters, ranks
+
+
+def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
+    store, members = ModelStore(tmp_path), individuals(5)
+    store.save(members[:3], *make_models(members[:3]))
+    store.save(members[3:], *make_models(members[3:], offset=3))
+    for place, one in enumerate(members):
+        found = ModelStore(tmp_path).load(one.id)
+        np.testing.assert_array_equal(found["parameters"]["entity"], np.full((3, 2), place))
+        np.testing.assert_array_equal(found["parameters"]["relation"], np.full((2, 2), -place))
+        np.testing.assert_array_equal(found["test_ranks"], np.full((2, 5), 1 + place))
+
+
+def test_a_chunk_trained_again_replaces(tmp_path):
+    store, members = ModelStore(tmp_path), individuals(2)
+    store.save(members, *make_models(members))
+    store.save(members, *make_models(members, offset=7))
+    assert store.load(members[0].id)["test_ranks"][0, 0] == 8
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    store, members = ModelStore(tmp_path), individuals(2)
+    store.save(members, *make_models(members))
+    other = dataclasses.replace(members[0], seed=9)
+    with pytest.raises(UserError, match=f"the model {other.id} is not there"):
+        store.load(other.id)
+
+
+def test_the_best_model_stays(tmp_path):
+    store, members = ModelStore(tmp_path), individuals(1)
+    with pytest.raises(UserError, match="there is no model yet; let the run finish first"):
+        store.load_best()
+    parameters, ranks = make_models(members)
+    store.save(members, parameters, ranks)
+    one = {name: table[0] for name, table in parameters.items()}
+    store.keep_best(one, {"name": "complex", "options": {"embedding_dim": 2}})
+    store.drop_finalists()
+    store.drop_finalists()
+    found, description = ModelStore(tmp_path).load_best()
+    assert found.keys() == one.keys()
+    for name in one:
+        np.testing.assert_array_equal(found[name], one[name])
+    assert description["name"] == "complex"
+    assert description["options"] == {"embedding_dim": 2}
+    with pytest.raises(UserError, match="is not there"):
+        store.load(members[0].id)
