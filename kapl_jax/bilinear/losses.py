@@ -131,12 +131,30 @@ def sampled_softmax_loss(
     return jnp.sum(weights * (normaliser - target))
 
 
+def occurrences(indices: jax.Array, weights: jax.Array, num_rows: int) -> jax.Array:
+    """How much each row of a table of embeddings weighs in a batch.
+
+    A penalty on the rows of a batch, ``penalty(table[indices], weights)``, equals the penalty on
+    the whole table ``penalty(table, occurrences(indices, weights, len(table)))``, whose gradient
+    needs no scatter. Structures that train on the same batches share the result.
+
+    Args:
+        indices: int32[B], rows of the table.
+        weights: float32[B], 0 for padded rows.
+        num_rows: R, of the table.
+
+    Returns:
+        float32[R], for each row the sum of the weights where it occurs.
+    """
+    return jnp.zeros(num_rows, weights.dtype).at[indices].add(weights)
+
+
 def l2_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
     """Weighted sum of squared norms.
 
     Args:
-        embeddings: float32[B, d], one row per triple of the batch.
-        weights: float32[B], 0 for padded rows.
+        embeddings: float32[B, d], one row per triple of the batch, or a whole table.
+        weights: float32[B], 0 for padded rows; for a whole table its ``occurrences``.
 
     Returns:
         float32 scalar, ``sum_b w_b sum_i embeddings_bi^2``.
@@ -152,8 +170,8 @@ def n3_penalty(embeddings: jax.Array, weights: jax.Array) -> jax.Array:
     as in their penalty on CP.
 
     Args:
-        embeddings: float32[B, d], one row per triple of the batch.
-        weights: float32[B], 0 for padded rows.
+        embeddings: float32[B, d], one row per triple of the batch, or a whole table.
+        weights: float32[B], 0 for padded rows; for a whole table its ``occurrences``.
 
     Returns:
         float32 scalar, ``sum_b w_b sum_i |embeddings_bi|^3``.

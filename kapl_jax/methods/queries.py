@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kapl_jax.data.text import read_text_file
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Query
 
@@ -33,21 +34,12 @@ def read_queries(path: Path) -> list[Query]:
     Raises:
         UserError: The file cannot be read, is empty, or a line is no query.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}:{line}: not UTF-8 at byte {error.start}") from None
-    queries = [
+    lines = read_text_file(path).lines
+    return [
         _parse(line, f"{path}:{number}")
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
-    if not queries:
-        raise UserError(f"{path}:1: the file is empty, expected 'head relation ?' on each line")
-    return queries
 
 
 def _parse(line: str, place: str) -> Query:

@@ -20,7 +20,7 @@ from kapl_jax.search.problem import Problem, PyTree
 P = TypeVar("P", bound=Problem)
 AXIS = "population"
 # On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower.
-_CPU_CHUNK_PER_DEVICE = 8
+_CPU_CHUNK_PER_DEVICE = 4
 _USABLE_MEMORY = 0.7
 
 

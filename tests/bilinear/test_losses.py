@@ -212,3 +212,24 @@ def test_penalties_sum_powers_of_coordinates():
     assert losses.n3_penalty(rows, weights) == pytest.approx(1 + 8 + 0.5 * 27)
     gradient = jax.grad(losses.n3_penalty)(rows, weights)
     np.testing.assert_allclose(gradient, [[3.0, -12.0], [13.5, 0.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("penalty", [losses.l2_penalty, losses.n3_penalty])
+def test_penalty_on_the_table_equals_that_on_the_rows_of_the_batch(penalty):
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(4, 8)).astype(np.float32)
+    indices = np.array([0, 3, 3, 1, 0], np.int32)
+    weights = np.array([1.0, 1.0, 0.5, 0.0, 2.0], np.float32)
+
+    def by_rows(table):
+        return penalty(table[indices], weights)
+
+    def by_table(table):
+        return penalty(table, losses.occurrences(indices, weights, len(table)))
+
+    for one, other in zip(
+        jax.value_and_grad(by_table)(jnp.asarray(table)),
+        jax.value_and_grad(by_rows)(jnp.asarray(table)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-5)

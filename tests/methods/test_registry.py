@@ -17,5 +17,5 @@ def test_the_method_of_the_run_answers(monkeypatch):
 
 @pytest.mark.parametrize("config", [{}, {"method": "other"}])
 def test_other_methods_are_refused(config):
-    with pytest.raises(UserError, match="runs/a: no answers from the method .*, expected autoblm"):
+    with pytest.raises(UserError, match=r"runs/a: no answers from the method .*, expected autoblm"):
         load_answerer(Run(Path("runs/a"), config, [], None), None)

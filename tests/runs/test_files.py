@@ -49,9 +49,10 @@ def test_a_crash_leaves_the_earlier_file(tmp_path, monkeypatch, moment):
     def crash(*_):
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(moment, crash)
-        write_text(path, "new")
+        with pytest.raises(Killed):
+            write_text(path, "new")
     assert path.read_text() == "earlier"
     assert partial_path(path).exists()
     write_text(path, "new")

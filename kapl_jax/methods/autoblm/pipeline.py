@@ -34,7 +34,7 @@ from kapl_jax.search.individual import Individual
 from kapl_jax.search.loop import run_search
 from kapl_jax.search.population import Chunk, PopulationTrainer
 from kapl_jax.search.schedule import Schedule, full_training
-from kapl_jax.search.searchers import REGISTRY, OneShot
+from kapl_jax.search.searchers import REGISTRY
 from kapl_jax.search.shared_weights import shared_weight_scores
 from kapl_jax.search.stage import Finish, Outcome, Stage
 
@@ -134,12 +134,16 @@ class _Pipeline:
         return outcomes
 
     def _searcher(self, problem: AutoBLMProblem) -> Any:
-        searcher = REGISTRY[self.settings.searcher](
+        options: dict[str, dict[str, Any]] = {
+            # As published: evolution starts from the structures of K blocks.
+            "evolutionary": {"start": self.space.seeds},
+            "one_shot": {"pool_size": self.settings.one_shot_pool},
+        }
+        name = self.settings.searcher
+        searcher: Any = REGISTRY[name](
             self.space, lambda pool: self._shared_scores(problem, pool), self.settings.seed
         )
-        if isinstance(searcher, OneShot):
-            return dataclasses.replace(searcher, pool_size=self.settings.one_shot_pool)
-        return searcher
+        return dataclasses.replace(searcher, **options.get(name, {}))
 
     def _shared_scores(self, problem: AutoBLMProblem, pool: np.ndarray) -> np.ndarray:
         """Score a pool with the supernet's weights; once a run, then from the record."""
@@ -168,7 +172,7 @@ class _Pipeline:
             for one in contenders
             for numbers in samples
         ]
-        trainer = self._trainer(settings.tuning_options())
+        trainer = self._trainer(settings.final_options())
         schedule = full_training(settings.epochs)
         with self._stage("tuning", trainer, schedule, schedule.cost(len(individuals))) as stage:
             outcomes = stage.train(0, individuals)

@@ -16,6 +16,7 @@ from kapl_jax.bilinear.losses import (
     l2_penalty,
     multiclass_log_loss,
     n3_penalty,
+    occurrences,
     sampled_softmax_loss,
 )
 from kapl_jax.bilinear.model import BilinearModel
@@ -204,17 +205,13 @@ class AutoBLMProblem:
         entities, relations = parameters["entity"], parameters["relation"]
         ends = entities[triples[:, ::2].T]
         relation = relations[triples[:, 1]]
-        penalised = [relation]
         if self.options.reciprocal:
             reverse = relations[triples[:, 1] + self.graph.num_relations]
-            penalised.append(reverse)
             both_ways = jnp.concatenate([relation, reverse])
             queries = tail_queries(signs, ends.reshape(both_ways.shape), both_ways)
         else:
             queries = queries_both_ways(signs, ends, relation).reshape(-1, ends.shape[-1])
-        if self.options.penalised == "all":
-            penalised += [ends[0], ends[1]]
-        penalty = sum(self._penalty(rows, weight) for rows in penalised)
+        penalty = self._weighted_penalty(entities, relations, ends, triples, weight)
         drop_key, sample_key = jax.random.split(key)
         both = self._drop(queries, hyperparameters["dropout"], drop_key)
         targets = triples[:, ::-2].T.reshape(-1)
@@ -222,6 +219,32 @@ class AutoBLMProblem:
         answers = ends[::-1].reshape(queries.shape)
         loss = self._log_loss(both, entities, answers, targets, weights, sample_key)
         return loss + hyperparameters["regularisation"] * penalty
+
+    def _weighted_penalty(
+        self,
+        entities: jax.Array,
+        relations: jax.Array,
+        ends: jax.Array,
+        triples: jax.Array,
+        weight: jax.Array,
+    ) -> jax.Array:
+        """Return the penalty of a batch: of its relations, and where wanted of its entities."""
+        # A table's rows, each as often as it occurs, need no gradient scattered: this pays where
+        # the table is no longer than the batch.
+        rows = triples[:, 1]
+        weights = occurrences(rows, weight, len(relations))
+        if self.options.reciprocal:
+            reverse = rows + self.graph.num_relations
+            weights = weights + occurrences(reverse, weight, len(relations))
+        penalty = self._penalty(relations, weights)
+        if self.options.penalised == "relation":
+            return penalty
+        both = jnp.concatenate([weight, weight])
+        if len(entities) <= len(both):
+            return penalty + self._penalty(
+                entities, occurrences(triples[:, ::2].T.reshape(-1), both, len(entities))
+            )
+        return penalty + self._penalty(ends.reshape(len(both), -1), both)
 
     def _log_loss(
         self,

@@ -39,7 +39,7 @@ class AutoBLMSettings:
     one_shot_pool: int = setting(512, "Structures in the supernet (one_shot searcher).", low=2)
     one_shot_epochs: int = setting(60, "Epochs of the supernet (one_shot searcher).", low=1)
 
-    embedding_dim: int = setting(64, "Embedding dimension in the search and in tuning.", low=2)
+    embedding_dim: int = setting(64, "Embedding dimension in the search.", low=2)
     batch_size: int = setting(256, "Triples in a batch.", low=1)
     optimizer: str = setting("adagrad", "Optimizer.", choices=["adagrad", "adam"])
     learning_rate: float = setting(0.5, "Learning rate of the first epoch.", low=1e-8, high=100)
@@ -61,7 +61,7 @@ class AutoBLMSettings:
     presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
     tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
     tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
-    final_embedding_dim: int = setting(128, "Embedding dimension at the end.", low=2)
+    final_embedding_dim: int = setting(128, "Embedding dimension in tuning and at the end.", low=2)
     final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
     seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
@@ -131,12 +131,8 @@ class AutoBLMSettings:
         """Return the training options of the search."""
         return self._options(self.embedding_dim, self.dropout > 0)
 
-    def tuning_options(self) -> TrainingOptions:
-        """Return the training options of tuning."""
-        return self._options(self.embedding_dim, self._may_drop)
-
     def final_options(self) -> TrainingOptions:
-        """Return the training options of the last stage."""
+        """Return the training options of tuning and of the last stage."""
         return self._options(self.final_embedding_dim, self._may_drop)
 
     def base_hyperparameters(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache as cache
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def compiled_plainly() -> Iterator[None]:
     """Compile with few optimisations, in half the time: for tests of what is computed, not how."""
     jax.config.update("jax_disable_most_optimizations", True)
@@ -16,14 +16,14 @@ def compiled_plainly() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Share what is compiled between trainers that know nothing of each other."""
     values = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
     }
-    before = {name: jax.config.read(name) for name in values}
+    before = {name: getattr(jax.config, name) for name in values}
     _configure(values)
     yield
     _configure(before)

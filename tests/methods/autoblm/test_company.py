@@ -6,7 +6,6 @@ import functools
 
 import jax
 import numpy as np
-import pytest
 
 from kapl_jax.search import population
 from kapl_jax.search.population import PopulationTrainer

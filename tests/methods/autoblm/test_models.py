@@ -59,8 +59,8 @@ def test_the_best_model_stays(tmp_path):
     store.drop_finalists()
     found, description = ModelStore(tmp_path).load_best()
     assert found.keys() == one.keys()
-    for name in one:
-        np.testing.assert_array_equal(found[name], one[name])
+    for name, table in one.items():
+        np.testing.assert_array_equal(found[name], table)
     assert description["name"] == "complex"
     assert description["options"] == {"embedding_dim": 2}
     with pytest.raises(UserError, match="is not there"):

@@ -41,15 +41,14 @@ SMALL = {
     "final_epochs": 2,
     "log_progress": False,
 }
+GIVEN = "distmult|complex|1 0 0 0;0 2 0 0;0 0 3 4;0 0 -4 3|simple"
 
 
 def small_settings(folder: Path, **changes) -> AutoBLMSettings:
     graph = folder / "graph"
     if not graph.is_dir():
         write_tiny_graph(graph)
-    return AutoBLMSettings(
-        dataset=str(graph), workdir=str(folder / "run"), **{**SMALL, **changes}
-    )
+    return AutoBLMSettings(dataset=str(graph), workdir=str(folder / "run"), **{**SMALL, **changes})
 
 
 def run(settings: AutoBLMSettings) -> Run:
@@ -79,6 +78,12 @@ class Compilations:
             return outcomes
 
         return call
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """Draw no figures: they have tests of their own."""
+    monkeypatch.setattr("kapl_jax.methods.autoblm.pipeline.write_report", lambda *_: None)
 
 
 @pytest.fixture
@@ -113,7 +118,7 @@ def test_the_counter_counts(compilations):
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
-def test_a_search_compiles_in_its_first_round_only(tmp_path, compilations, changes):
+def test_a_search_compiles_in_its_first_round_only(tmp_path, compilations, no_report, changes):
     found = run(small_settings(tmp_path, **changes))
     by_round = [compilations.by_round["search", number] for number in range(3)]
     assert by_round[0] > 0
@@ -138,7 +143,7 @@ def check_search(found: Run, changes) -> None:
 
 
 @pytest.fixture(scope="module")
-def full_run(tmp_path_factory) -> Run:
+def full_run(tmp_path_factory, compiled_plainly, compilation_cache) -> Run:
     """A run with every stage: presets, tuning, seeds."""
     folder = tmp_path_factory.mktemp("full")
     changes = {
@@ -254,24 +259,46 @@ class Killed(BaseException):
     """Stands for a kill at any moment."""
 
 
-@pytest.mark.parametrize("moment", ["keep_best", "write_results", "drop_finalists"])
-def test_killed_at_the_very_end(tmp_path, monkeypatch, moment, full_run):
-    """Models are given up only when nothing needs them any more."""
-    changes = {**full_run.config["settings"], "dataset": str(tmp_path / "graph")}
-    settings = AutoBLMSettings(**changes, workdir=str(tmp_path / "run"), log_progress=False)
-    write_tiny_graph(tmp_path / "graph")
-    owner = "kapl_jax.methods.autoblm.models.ModelStore"
-    if moment == "write_results":
-        owner = "kapl_jax.runs.run_directory.RunDirectory"
+def run_killed(settings, monkeypatch, place: str) -> None:
+    """Run until the function at `place` is called."""
 
     def crash(*_, **__):
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(f"{owner}.{moment}", crash)
-        run_autoblm(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"kapl_jax.{place}", crash)
+        with pytest.raises(Killed):
+            run_autoblm(settings)
+
+
+def test_structures_given_instead_of_a_search(given_run):
+    results = given_run.results
+    names = {"distmult", "complex", "given-3", "simple"}
+    assert {one["name"] for one in results["searched"]} == names
+    assert results["baselines"] == {}
+    assert results["searcher"] == "none"
+    assert results["candidates_trained"] == 0
+
+
+@pytest.fixture(scope="module")
+def given_run(tmp_path_factory, compiled_plainly, compilation_cache) -> Run:
+    """A run without a search."""
+    return run(small_settings(tmp_path_factory.mktemp("given"), structure=GIVEN, presets="complex"))
+
+
+def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, given_run, no_report):
+    """Models are given up only when nothing needs them any more."""
+    settings = small_settings(tmp_path, structure=GIVEN, presets="complex")
+    run_killed(settings, monkeypatch, "search.chunk_training.ChunkTraining.forget")
+    run_killed(settings, monkeypatch, "methods.autoblm.models.ModelStore.keep_best")
+    run_killed(settings, monkeypatch, "runs.run_directory.RunDirectory.write_results")
+    run_killed(settings, monkeypatch, "methods.autoblm.models.ModelStore.drop_finalists")
+    run_killed(settings, monkeypatch, "methods.autoblm.pipeline.write_report")
+    monkeypatch.setattr(PopulationTrainer, "train", None)
     found = run(settings)
-    assert without_seconds(found.results) == without_seconds(full_run.results)
+    assert without_seconds(found.results) == without_seconds(given_run.results)
+    ids = [event["id"] for event in candidates(found, "final")]
+    assert len(ids) == len(set(ids)) == 4
     assert [entry.name for entry in (found.path / "checkpoints").iterdir()] == ["model"]
 
 
@@ -279,35 +306,24 @@ def without_seconds(results):
     return {name: value for name, value in results.items() if name != "seconds"}
 
 
-def test_structures_given_instead_of_a_search(tmp_path):
-    structure = "distmult|1 0 0 0;0 2 0 0;0 0 3 4;0 0 -4 3"
-    found = run(small_settings(tmp_path, structure=structure, presets="distmult,complex"))
-    results = found.results
-    assert {one["name"] for one in results["searched"]} == {"distmult", "given-2"}
-    assert set(results["baselines"]) == {"complex"}
-    assert results["searcher"] == "none"
-    assert results["candidates_trained"] == 0
-
-
-def test_another_workdir_or_graph_is_refused(full_run, tmp_path):
+def test_another_run_is_refused(full_run):
     settings = AutoBLMSettings(**full_run.config["settings"], workdir=str(full_run.path))
-    with pytest.raises(UserError, match="holds another run .*--seed=0, not 1"):
+    with pytest.raises(UserError, match=r"holds another run .*--seed=0, not 1"):
         run_autoblm(dataclasses.replace(settings, seed=1))
 
 
-def test_a_changed_graph_is_another_run(tmp_path):
+def test_a_changed_graph_is_another_run(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, structure="distmult")
-    run(settings)
+    run_killed(settings, monkeypatch, "search.population.PopulationTrainer.start")
     train = tmp_path / "graph" / "train.txt"
     lines = train.read_text().splitlines()
     train.write_text("\n".join([*lines[1:], lines[0]]) + "\n")
-    with pytest.raises(UserError, match="holds another run .*dataset digest="):
+    with pytest.raises(UserError, match=r"holds another run .*dataset digest="):
         run_autoblm(settings)
 
 
 def test_all_diverged_is_one_line(tmp_path):
-    settings = small_settings(tmp_path, candidates=4, optimizer="adam", learning_rate=100)
-    settings = dataclasses.replace(settings, regularisation=1e30)
+    settings = small_settings(tmp_path, candidates=4, learning_rate=100, regularisation=1e38)
     with pytest.raises(UserError, match="--learning_rate=100: all 4 structures diverged"):
         run_autoblm(settings)
 

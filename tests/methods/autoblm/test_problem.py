@@ -95,9 +95,7 @@ def batch(size=10):
 
 
 def value_and_gradient(options, state, structure=STRUCTURE, key=KEYS.own, **changes):
-    return loss_program(options)(
-        state.parameters, structure, numbers(**changes), *batch(), key
-    )
+    return loss_program(options)(state.parameters, structure, numbers(**changes), *batch(), key)
 
 
 def assert_close(found, expected, **tolerance):

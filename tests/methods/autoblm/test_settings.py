@@ -56,7 +56,9 @@ def test_presets_by_name():
 
 
 def test_given_structures():
-    given = AutoBLMSettings(structure="complex | 1 0 0 0;0 2 0 0;0 0 3 0;0 0 0 -4|").given_structures()
+    given = AutoBLMSettings(
+        structure="complex | 1 0 0 0;0 2 0 0;0 0 3 0;0 0 0 -4|"
+    ).given_structures()
     assert list(given) == ["complex", "given-2"]
     np.testing.assert_array_equal(given["complex"], preset("complex", 4))
     np.testing.assert_array_equal(given["given-2"], np.diag([1, 2, 3, -4]))

@@ -1,4 +1,4 @@
-"""A random graph of a dozen entities, what trains on it, and AutoBLM's mathematics once more, slow."""
+"""A random graph of a dozen entities, what trains on it, and its mathematics once more, slow."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def slow_epoch(structure, parameters, batches, weights, options, numbers, epoch)
         for name in parameters:
             parameters[name] -= rate * optimizer.direction(name, gradient[name])
         if options.unit_ball:
-            for row in parameters["entity"]:
-                row /= max(1.0, np.sqrt((row**2).sum()))
+            norms = np.sqrt((parameters["entity"] ** 2).sum(axis=1, keepdims=True))
+            parameters["entity"] /= np.maximum(1.0, norms)
     return parameters, total / weights.sum()
 
 

@@ -1,0 +1,158 @@
+"""The programs from the search to the answers, as a user runs them, on a tiny graph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.programs import (
+    ROOT,
+    SMALL,
+    assert_one_line_error,
+    environment,
+    run_program,
+)
+from tests.methods.autoblm.tiny import tiny_graph, write_tiny_graph
+
+COMMAND = ("--dataset=graph", "--workdir=run", *SMALL)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, compiled) -> Path:
+    """A folder with a graph and a finished run, made by a process of its own."""
+    folder = tmp_path_factory.mktemp("user")
+    write_tiny_graph(folder / "graph")
+    with environment(compiled) as variables:
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.autoblm", *COMMAND],
+            cwd=folder,
+            env={**variables, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "said.txt").write_text(done.stdout)
+    return folder
+
+
+def predict(folder, *arguments):
+    return run_program(folder, "predict", "--workdir=run", *arguments)
+
+
+def test_the_program_says_what_it_found_and_where(finished):
+    said = (finished / "said.txt").read_text()
+    results = json.loads((finished / "run" / "results.json").read_text())
+    assert results["best"]["formula"] in said
+    assert f"{results['test']['mrr']['mean']:.4f}" in said
+    assert said.splitlines()[-1] == "report: run/report/index.html"
+    assert (finished / "run" / "report" / "index.html").is_file()
+    assert list((finished / "run" / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_the_same_command_again_ends_with_the_same(finished):
+    results = (finished / "run" / "results.json").read_bytes()
+    events = (finished / "run" / "metrics.jsonl").read_bytes()
+    done = run_program(finished, "autoblm", *COMMAND)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (finished / "said.txt").read_text()
+    assert (finished / "run" / "results.json").read_bytes() == results
+    assert (finished / "run" / "metrics.jsonl").read_bytes() == events
+
+
+def test_how_the_work_is_done_may_change(finished):
+    ways = ("--checkpoint_seconds=5", "--log_progress", "--cpu_devices=1")
+    done = run_program(finished, "autoblm", *COMMAND, *ways)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_shows_every_knob(tmp_path, compiled):
+    done = run_program(tmp_path, "autoblm", "--help")
+    for flag in ("--dataset:", "--learning_rate:", "--[no]unit_ball:", "--searcher:"):
+        assert flag in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_tail_is_asked(finished):
+    done = predict(finished, "--head=entity_3", "--relation=relation_1", "--top=5")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "(entity_3, relation_1, ?)"
+    assert lines[1].split() == ["rank", "answer", "score", "probability", "known", "from"]
+    assert [line.split()[0] for line in lines[2:7]] == ["1", "2", "3", "4", "5"]
+    scores = [float(line.split()[2]) for line in lines[2:7]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_head_is_asked_as_json(finished):
+    head, relation, tail = tiny_graph().test[0].tolist()
+    flags = (f"--tail=entity_{tail}", f"--relation=relation_{relation}", "--json", "--top=100")
+    done = predict(finished, *flags)
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    answer = json.loads(line)
+    asked = {"head": None, "relation": f"relation_{relation}", "tail": f"entity_{tail}"}
+    assert answer["query"] == asked
+    known = {one["entity"]: one["known"] for one in answer["answers"]}
+    assert len(known) == 12
+    assert known[f"entity_{head}"] == "test"
+
+
+def test_a_file_of_queries(finished):
+    (finished / "queries.txt").write_text("entity_3 relation_1 ?\n\n?\trelation_0\tentity_2\n")
+    done = predict(finished, "--queries=queries.txt", "--json", "--top=2")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["query"]["head"] for one in found] == ["entity_3", None]
+    assert [len(one["answers"]) for one in found] == [2, 2]
+    alone = predict(finished, "--head=entity_3", "--relation=relation_1", "--json", "--top=2")
+    for one, other in zip(json.loads(alone.stdout)["answers"], found[0]["answers"], strict=True):
+        assert one["entity"] == other["entity"]
+        assert one["score"] == pytest.approx(other["score"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("--head=entity_33", "--relation=relation_1"),
+            ("--head=entity_33", "entity 'entity_33' is unknown", "nearest: entity_3"),
+        ),
+        (("--tail=entity_3", "--relation=relation"), ("relation 'relation'", "nearest:")),
+        (("--head=entity_3",), ("--relation: missing",)),
+        (("--head=a", "--relation=b", "--tail=c"), ("both given",)),
+        (("--queries=bad.txt",), ("bad.txt:2: entity 'nobody' is unknown",)),
+        (("--queries=none.txt",), ("none.txt: cannot be read",)),
+        (("entity_3", "--relation=relation_1"), ("entity_3: unexpected argument",)),
+        (("--head=entity_3", "--relation=relation_1", "--top=0"), ("--top=0",)),
+        (("--workdir=graph", "--head=entity_3", "--relation=b"), ("graph: not a run directory",)),
+        (("--workdir=", "--head=entity_3", "--relation=b"), ("--workdir: missing",)),
+    ],
+    ids=lambda value: value[-1] if value[0].startswith("-") else "",
+)
+def test_questions_that_cannot_be_answered(finished, arguments, words):
+    (finished / "bad.txt").write_text("entity_3 relation_1 ?\nnobody relation_1 ?\n")
+    assert_one_line_error(predict(finished, *arguments), *words)
+
+
+def test_an_unfinished_run_has_no_answers(finished, tmp_path):
+    (tmp_path / "run").mkdir()
+    config = (finished / "run" / "config.json").read_bytes()
+    (tmp_path / "run" / "config.json").write_bytes(config)
+    done = predict(tmp_path, "--head=entity_3", "--relation=relation_1")
+    assert_one_line_error(done, "run/checkpoints/model", "let the run finish first")
+
+
+def test_a_graph_that_has_changed_gives_no_answers(finished, tmp_path):
+    """It would answer with other entities' names."""
+    folder = write_tiny_graph(tmp_path / "graph")
+    train = (folder / "train.txt").read_text().splitlines()
+    (folder / "train.txt").write_text("\n".join(train[::-1]) + "\n")
+    workdir = finished / "run"
+    done = run_program(
+        tmp_path, "predict", f"--workdir={workdir}", "--head=entity_3", "--relation=relation_1"
+    )
+    assert_one_line_error(done, str(workdir), "trained on another graph")
