@@ -26,6 +26,7 @@ def test_id_tells_individuals_apart():
     different = [
         make(),
         make(seed=1),
+        make(name="distmult"),
         make(hyperparameters={"rate": 0.2, "decay": 0.5}),
         make(hyperparameters={"rate": 0.5, "decay": 0.1}),
         make(hyperparameters={"rate": float(np.nextafter(0.1, 1)), "decay": 0.5}),
@@ -39,7 +40,6 @@ def test_id_tells_individuals_apart():
 def test_id_leaves_out_what_changes_no_result():
     same = [
         make(),
-        make(name="distmult"),
         make(hyperparameters={"decay": 0.5, "rate": 0.1}),
         make(candidate=np.asfortranarray(np.diag([1, 2]).astype(np.int8))),
         make(candidate=np.repeat(np.diag([1, 2]).astype(np.int8), 2, axis=1)[:, ::2]),
@@ -63,7 +63,7 @@ def test_id_and_stamp_are_the_same_in_another_process():
 
 
 def test_stamp_is_of_the_candidate_alone():
-    assert make().stamp == make(seed=5, hyperparameters={"rate": 9.0}).stamp
+    assert make().stamp == make(seed=5, hyperparameters={"rate": 9.0}, name="other").stamp
     assert make().stamp != make(candidate=np.diag([2, 1]).astype(np.int8)).stamp
     assert make().stamp != make(candidate=np.array([1, 0, 0, 2], np.int8)).stamp
     assert 0 <= make().stamp < 2**32

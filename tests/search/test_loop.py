@@ -41,6 +41,20 @@ def test_rounds_are_equal_until_budget_or_space_is_spent(budget, trained):
     assert {size for _, size in rounds[:-1]} <= {4}
 
 
+def test_every_round_has_its_own_randomness():
+    drawn = []
+
+    class Drawing(Counting):
+        def ask(self, state, rng, count):
+            drawn.append(rng.random())
+            return super().ask(state, rng, count)
+
+    for seed in (0, 0, 1):
+        run_search(Drawing(100), lambda number, candidates: candidates * 0.5, 12, 4, seed)
+    assert drawn[:3] == drawn[3:6]
+    assert len(set(drawn)) == 6
+
+
 def search(searcher, seed, rounds=None, upto=10**9):
     """Search; rounds before `upto` are replayed from `rounds`, the others computed."""
     score = planted_objective(searcher.space, 5, 4)

@@ -27,8 +27,8 @@ class AutoBLMSettings:
     seed: int = setting(0, "Seed of the search and of all training.", low=0, high=2**31 - 1)
 
     searcher: str = setting("evolutionary", "How structures are proposed.", choices=list(REGISTRY))
-    candidates: int = setting(128, "Structures to train in the search, at least.", low=1)
-    round_size: int = setting(16, "Structures asked for and trained at a time.", low=1)
+    candidates: int = setting(256, "Structures to train in the search, at least.", low=1)
+    round_size: int = setting(32, "Structures asked for and trained at a time.", low=1)
     num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
     structure: str = setting(
         "", "Skip the search: preset names or structures like '1 0; 0 2', separated by '|'."
@@ -42,13 +42,13 @@ class AutoBLMSettings:
     embedding_dim: int = setting(64, "Embedding dimension in the search.", low=2)
     batch_size: int = setting(256, "Triples in a batch.", low=1)
     optimizer: str = setting("adagrad", "Optimizer.", choices=["adagrad", "adam"])
-    learning_rate: float = setting(0.5, "Learning rate of the first epoch.", low=1e-8, high=100)
+    learning_rate: float = setting(0.3, "Learning rate of the first epoch.", low=1e-8, high=100)
     decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
     regulariser: str = setting("n3", "Penalty on embeddings.", choices=["l2", "n3"])
     penalised: str = setting(
         "all", "Penalised embeddings: the relation's or all three.", choices=["relation", "all"]
     )
-    regularisation: float = setting(1e-2, "Weight of the penalty, a triple.", low=0)
+    regularisation: float = setting(2e-2, "Weight of the penalty, a triple.", low=0)
     dropout: float = setting(0.0, "Dropout rate on the queries.", low=0, high=0.9)
     unit_ball: bool = setting(False, "Project entity embeddings onto the unit ball.")
     reciprocal: bool = setting(False, "Ask heads through reciprocal relations.")
@@ -57,7 +57,7 @@ class AutoBLMSettings:
         "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
     )
 
-    finalists: int = setting(5, "Searched structures that go on to tuning and the end.", low=1)
+    finalists: int = setting(8, "Searched structures that go on to tuning and the end.", low=1)
     presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
     tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
     tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
