@@ -40,7 +40,7 @@ class BenchmarkSettings:
     precision: str = setting(
         "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
     )
-    torch_chunk_size: int = setting(8, "Structures in a batch of batched PyTorch.", low=1)
+    torch_chunk_size: int = setting(4, "Structures in a batch of batched PyTorch.", low=1)
     torch: bool = setting(True, "Time PyTorch, too, where it is installed.")
     profile: bool = setting(True, "Show where the time goes.")
     cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
@@ -103,7 +103,7 @@ def _cases(
         settings.chunk_size,
     )
     limit = matrix_products_case(
-        _LIMIT, problem, settings.population, settings.epochs, settings.chunk_size or 16
+        _LIMIT, problem, settings.population, settings.epochs, settings.chunk_size or 8
     )
     if not settings.torch or importlib.util.find_spec("torch") is None:
         return [ours, limit]

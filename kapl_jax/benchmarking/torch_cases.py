@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from kapl_jax.benchmarking.timing import Case
 from kapl_jax.benchmarking.torch_bilinear import (
@@ -66,10 +68,22 @@ def torch_cases(
     def case(name: str, count: int, train: Callable[[], TrainingOutcome]) -> Case:
         return Case(name, lambda: train().seconds / (epochs * count))
 
+    cores = torch.get_num_threads()
+
+    def one_process_a_core() -> TrainingOutcome:
+        # As if every core ran its own process without disturbing the others.
+        torch.set_num_threads(1)
+        try:
+            outcome = single.train()
+        finally:
+            torch.set_num_threads(cores)
+        return dataclasses.replace(outcome, seconds=outcome.seconds / cores)
+
     alone = work(min(_IN_TURN, len(structures)))
     together = work(max(1, len(structures) // chunk_size) * min(chunk_size, len(structures)))
     size, count = min(chunk_size, len(structures)), len(together.structures)
     by_hand = BatchedTrainer(together, size, gradients_by_hand)
+    single = BatchedTrainer(together, size, gradients_by_hand)
     by_vmap = BatchedTrainer(together, size, gradients_by_vmap)
     return [
         case("torch, one by one", len(alone.structures), lambda: train_one_by_one(alone)),
@@ -79,5 +93,6 @@ def torch_cases(
             lambda: train_one_by_one(alone, log_loss_with_broadcast),
         ),
         case(f"torch.compile, by hand, chunks of {size}", count, by_hand.train),
+        case(f"the same, ideal of {cores} processes of one thread", count, one_process_a_core),
         case(f"torch.compile, torch.func.vmap, chunks of {size}", count, by_vmap.train),
     ]

@@ -19,7 +19,7 @@ from tests.methods.autoblm.tiny import write_tiny_graph
 
 KILLS = int(os.environ.get("KAPL_KILLS", "3"))
 DATASET = os.environ.get("KAPL_KILL_DATASET", "")
-# Long trainings with checkpoints all the time, and every stage there is.
+# Long trainings with checkpoints all the time, and every stage there is; a round is one chunk.
 FLAGS = (
     "--candidates=16",
     "--round_size=8",
@@ -55,17 +55,29 @@ def results(workdir: Path) -> dict:
     return {name: value for name, value in found.items() if name != "seconds"}
 
 
-def candidates(workdir: Path) -> list[dict]:
-    events = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return [event for event in events if event["event"] == "candidate"]
+def results_by_id(workdir: Path) -> Counter:
+    """Count the results of each individual, and check that none is trained after it has one."""
+    counts: Counter = Counter()
+    finished = set()
+    for event in map(json.loads, record(workdir).splitlines()):
+        if event["event"] == "candidate":
+            counts[event["stage"], event["id"]] += 1
+            finished.add((event["stage"], event["round"]))
+        elif event["event"] == "epoch":
+            assert (event["stage"], event["round"]) not in finished
+    return counts
 
 
-def wait_for_training(running: Running, workdir: Path) -> None:
-    """Wait until the program adds to the record, so that it is at work; or until its end."""
+def record(workdir: Path) -> bytes:
     metrics = workdir / "metrics.jsonl"
-    size = metrics.stat().st_size if metrics.exists() else 0
+    return metrics.read_bytes() if metrics.exists() else b""
+
+
+def wait_for(event: bytes, running: Running, workdir: Path) -> None:
+    """Wait until the program records an event of this kind, or for its end."""
+    before = record(workdir).count(b'"event": "' + event)
     while not running.wait(0.02):
-        if metrics.exists() and metrics.stat().st_size > size:
+        if record(workdir).count(b'"event": "' + event) > before:
             return
 
 
@@ -73,13 +85,14 @@ def kill_again_and_again(folder: Path, seconds: float, rng: np.random.Generator)
     """Start the command, kill it, start it again; return after how many seconds each was killed.
 
     The moments are spread so that all kills together take about as long as a run undisturbed.
-    Every third is counted from the start of the process, the others from the start of its work.
+    They are counted from the start of its work, from the next result, and from its very start.
     """
     killed: list[float] = []
     while len(killed) < KILLS:
         running, patience = start(folder, "killed"), rng.uniform(0, 2 * seconds / KILLS)
-        if len(killed) % 3 != 1:
-            wait_for_training(running, folder / "killed")
+        event = (b"epoch", b"candidate", None)[len(killed) % 3]
+        if event is not None:
+            wait_for(event, running, folder / "killed")
         if running.wait(patience):
             finish(running)
             break
@@ -93,7 +106,7 @@ def test_killed_at_random_moments(tmp_path, compiled):
     # The first run compiles, the others find what it compiled: their time is that of the work.
     finish(start(tmp_path, "first"))
     running = start(tmp_path, "undisturbed")
-    wait_for_training(running, tmp_path / "undisturbed")
+    wait_for(b"epoch", running, tmp_path / "undisturbed")
     began = time.monotonic()
     finish(running)
     seconds = time.monotonic() - began
@@ -105,9 +118,8 @@ def test_killed_at_random_moments(tmp_path, compiled):
     assert killed, where
     assert results(tmp_path / "first") == results(tmp_path / "undisturbed")
     assert results(tmp_path / "killed") == results(tmp_path / "undisturbed"), where
-    found, expected = candidates(tmp_path / "killed"), candidates(tmp_path / "undisturbed")
-    counts = Counter((event["stage"], event["id"]) for event in found)
+    counts = results_by_id(tmp_path / "killed")
     assert set(counts.values()) == {1}, where
-    assert set(counts) == {(event["stage"], event["id"]) for event in expected}, where
+    assert counts == results_by_id(tmp_path / "undisturbed"), where
     left = [entry.name for entry in (tmp_path / "killed" / "checkpoints").iterdir()]
     assert left == ["model"], where
