@@ -11,11 +11,13 @@ import multiprocessing
 import os
 import runpy
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
 # A whole run of a second or two; all stages at one dimension, with as few programs as possible.
@@ -132,6 +134,8 @@ def _become(name: str, arguments: tuple[str, ...], folder: str, stdout: str, std
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(opened, descriptor)
         os.close(opened)
+    # Else it would be the server's, and stay locked when a process is killed that holds it.
+    tqdm.set_lock(threading.RLock())
     os.chdir(folder)
     sys.argv = [str(ROOT / "experiments" / f"{name}.py"), *arguments]
     runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)

@@ -84,12 +84,12 @@ def wait_for(event: bytes, running: Running, workdir: Path) -> None:
 def kill_again_and_again(folder: Path, seconds: float, rng: np.random.Generator) -> list[float]:
     """Start the command, kill it, start it again; return after how many seconds each was killed.
 
-    The moments are spread so that all kills together take about as long as a run undisturbed.
+    The moments are spread so that the last kills fall into the last stages.
     They are counted from the start of its work, from the next result, and from its very start.
     """
     killed: list[float] = []
     while len(killed) < KILLS:
-        running, patience = start(folder, "killed"), rng.uniform(0, 2 * seconds / KILLS)
+        running, patience = start(folder, "killed"), rng.uniform(0, seconds / KILLS)
         event = (b"epoch", b"candidate", None)[len(killed) % 3]
         if event is not None:
             wait_for(event, running, folder / "killed")

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.bilinear.presets import preset
+from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
 from kapl_jax.errors import UserError
 from kapl_jax.evaluation.ranking import METRIC_NAMES, in_query_order, rank_metrics
@@ -135,8 +135,7 @@ class _Pipeline:
 
     def _searcher(self, problem: AutoBLMProblem) -> Any:
         options: dict[str, dict[str, Any]] = {
-            # As published: evolution starts from the structures of K blocks.
-            "evolutionary": {"start": self.space.seeds},
+            "evolutionary": {"start": self._first_structures},
             "one_shot": {"pool_size": self.settings.one_shot_pool},
         }
         name = self.settings.searcher
@@ -144,6 +143,18 @@ class _Pipeline:
             self.space, lambda pool: self._shared_scores(problem, pool), self.settings.seed
         )
         return dataclasses.replace(searcher, **options.get(name, {}))
+
+    def _first_structures(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return what evolution starts from: as published the structures of K blocks.
+
+        With --warm_start the presets come first.
+        """
+        seeds = self.space.seeds(rng, count)
+        if not self.settings.warm_start:
+            return seeds
+        blocks = self.settings.num_blocks
+        known = np.stack([preset(name, blocks) for name in preset_names(blocks)])
+        return np.concatenate([known, seeds])[:count]
 
     def _shared_scores(self, problem: AutoBLMProblem, pool: np.ndarray) -> np.ndarray:
         """Score a pool with the supernet's weights; once a run, then from the record."""

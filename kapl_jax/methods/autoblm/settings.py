@@ -29,6 +29,9 @@ class AutoBLMSettings:
     searcher: str = setting("evolutionary", "How structures are proposed.", choices=list(REGISTRY))
     candidates: int = setting(256, "Structures to train in the search, at least.", low=1)
     round_size: int = setting(32, "Structures asked for and trained at a time.", low=1)
+    warm_start: bool = setting(
+        True, "Start evolution from the presets, too: search among and beyond what is known."
+    )
     num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
     structure: str = setting(
         "", "Skip the search: preset names or structures like '1 0; 0 2', separated by '|'."

@@ -72,9 +72,14 @@ class StructureSpace:
         return found
 
     def mutate(self, rng: np.random.Generator, candidate: np.ndarray) -> np.ndarray:
-        """Redraw each entry with probability 2/K², uniformly from -K..K."""
+        """Redraw each entry with probability 2/K², as 0 or a signed block with equal chance.
+
+        The published code draws from all of -K..K alike, which fills structures up: the good ones
+        are sparse.
+        """
         chosen = rng.random(candidate.shape) < 2 / candidate.size
-        drawn = rng.integers(-self.num_blocks, self.num_blocks, candidate.shape, endpoint=True)
+        blocks = rng.integers(1, self.num_blocks, candidate.shape, endpoint=True)
+        drawn = blocks * rng.choice([-1, 0, 0, 1], candidate.shape)
         return np.where(chosen, drawn, candidate).astype(np.int8)
 
     def cross_over(
