@@ -24,15 +24,14 @@ FLAGS = (
     "--candidates=16",
     "--round_size=8",
     "--halving_rungs=2",
-    "--epochs=500",
+    *(("--epochs=60", "--batch_size=256") if DATASET else ("--epochs=500", "--batch_size=16")),
     "--embedding_dim=8",
     "--final_embedding_dim=8",
-    "--batch_size=16" if not DATASET else "--batch_size=256",
     "--presets=distmult",
     "--tuning_samples=4",
     "--seeds=4",
     "--finalists=1",
-    "--final_epochs=200",
+    "--final_epochs=100",
     "--chunk_size=8",
     "--cpu_devices=2",
     "--checkpoint_seconds=0.1",
@@ -84,12 +83,12 @@ def wait_for(event: bytes, running: Running, workdir: Path) -> None:
 def kill_again_and_again(folder: Path, seconds: float, rng: np.random.Generator) -> list[float]:
     """Start the command, kill it, start it again; return after how many seconds each was killed.
 
-    The moments are spread so that the last kills fall into the last stages.
+    The moments are spread over the work, so that it is not done before the last of them.
     They are counted from the start of its work, from the next result, and from its very start.
     """
     killed: list[float] = []
     while len(killed) < KILLS:
-        running, patience = start(folder, "killed"), rng.uniform(0, seconds / KILLS)
+        running, patience = start(folder, "killed"), rng.uniform(0, 0.7 * seconds / KILLS)
         event = (b"epoch", b"candidate", None)[len(killed) % 3]
         if event is not None:
             wait_for(event, running, folder / "killed")

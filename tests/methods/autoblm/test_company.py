@@ -80,6 +80,7 @@ def test_little_memory_forces_chunks_with_equal_results(monkeypatch):
     whole = trainer(0, 1)
     needed = whole._get_programs(members, 8).bytes_needed
     usable = population._USABLE_MEMORY
+    monkeypatch.setattr(population, "_CPU_CHUNK_PER_DEVICE", 8)
     monkeypatch.setattr(population, "_memory_bytes", lambda device: int(0.4 * needed / usable))
     limited = PopulationTrainer(problem(), devices=jax.devices()[:1])
     limited._programs.update(whole._programs)

@@ -86,7 +86,7 @@ def test_every_training_option_is_a_setting():
     assert set(other) | {"dropout"} == {field.name for field in dataclasses.fields(TrainingOptions)}
     made = AutoBLMSettings(**other, final_embedding_dim=12, dropout=0.25)
     expected = TrainingOptions(**other, dropout=True)
-    assert made.search_options() == made.tuning_options() == expected
+    assert made.search_options() == expected
     assert made.final_options() == dataclasses.replace(expected, embedding_dim=12)
     plain = AutoBLMSettings()
     for name, value in other.items():
@@ -95,7 +95,7 @@ def test_every_training_option_is_a_setting():
 
 
 @pytest.mark.parametrize(
-    ("changes", "search", "tuning"),
+    ("changes", "search", "end"),
     [
         ({}, False, False),
         ({"dropout": 0.1}, True, True),
@@ -103,11 +103,10 @@ def test_every_training_option_is_a_setting():
         ({"tuning_dropout": 0.1, "tuning_samples": 1}, False, False),
     ],
 )
-def test_dropout_costs_only_where_it_is_used(changes, search, tuning):
+def test_dropout_costs_only_where_it_is_used(changes, search, end):
     made = AutoBLMSettings(**changes)
     assert made.search_options().dropout is search
-    assert made.tuning_options().dropout is tuning
-    assert made.final_options().dropout is tuning
+    assert made.final_options().dropout is end
 
 
 def test_every_searcher_can_be_chosen():
