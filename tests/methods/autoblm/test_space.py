@@ -71,8 +71,12 @@ def test_mutation_changes_each_entry_with_the_stated_probability():
     children = np.stack([space.mutate(rng, parent) for _ in range(4000)])
     assert children.dtype == np.int8
     assert set(np.unique(children)) == set(range(-4, 5))
-    # One in nine redrawn entries comes out as it was.
-    assert (children != parent).mean() == pytest.approx(2 / 16 * 8 / 9, rel=0.05)
+    # Half of the redrawn entries become 0, the others one of the eight signed blocks.
+    empty = parent == 0
+    changed = children != parent
+    assert changed[:, empty].mean() == pytest.approx(2 / 16 / 2, rel=0.05)
+    assert changed[:, ~empty].mean() == pytest.approx(2 / 16 * (1 - 1 / 16), rel=0.05)
+    assert (children == 0)[:, ~empty].mean() == pytest.approx(2 / 16 / 2, rel=0.1)
     assert (parent == preset("distmult")).all()
 
 
