@@ -87,9 +87,9 @@ def test_layout_covers_everybody_once(count, limit):
 def test_memory_limits_the_chunk(monkeypatch):
     individuals = make_individuals(64)
     trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
-    assert trainer.chunk_limit(individuals) == 16
-    needed = trainer._get_programs(individuals[:16], 16).bytes_needed
-    # Memory for half of what a chunk of 16 needs on both devices.
+    assert trainer.chunk_limit(individuals) == 8
+    needed = trainer._get_programs(individuals[:8], 8).bytes_needed
+    # Memory for half of what a chunk of 8 needs on both devices.
     monkeypatch.setattr("kapl_jax.search.population._memory_bytes", lambda device: needed)
     limited = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
     limit = limited.chunk_limit(individuals)
