@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -28,7 +29,13 @@ def population_case(
     A unit of work is one epoch of one structure.
     """
     individuals = [Individual(one, hyperparameters, 0) for one in structures]
-    trainer = PopulationTrainer(problem, chunk_size)
+    return _training_case(name, PopulationTrainer(problem, chunk_size), individuals, epochs)
+
+
+def _training_case(
+    name: str, trainer: PopulationTrainer[Any], individuals: Sequence[Individual], epochs: int
+) -> Case:
+    """Return the case of training all individuals for `epochs`, further at each measurement."""
     chunks: list[Chunk] = []
 
     def measure() -> float:
@@ -63,20 +70,9 @@ def matrix_products_case(
     Scores, and their gradients in queries and entities: three products of [2 B, d] and [N, d] for
     each batch, of `count` structures in chunks of `chunk_size` over all devices.
     """
-    trainer = PopulationTrainer(_ProductsOnly(problem), chunk_size)
     individuals = [Individual(np.zeros(1, np.int8), {}, 0)] * count
-    chunks: list[Chunk] = []
-
-    def measure() -> float:
-        if not chunks:
-            size, parts = trainer.layout(count, chunk_size)
-            chunks.extend(trainer.start(individuals[part], size) for part in parts)
-        began = time.perf_counter()
-        for chunk in chunks:
-            trainer.train(chunk, epochs)
-        return (time.perf_counter() - began) / (epochs * count)
-
-    return Case(name, measure)
+    trainer = PopulationTrainer(_ProductsOnly(problem), chunk_size)
+    return _training_case(name, trainer, individuals, epochs)
 
 
 class _ProductsOnly:
