@@ -192,7 +192,7 @@ class ChunkTraining:
         ]
 
     def _scores(self, metrics: dict[str, np.ndarray], losses: np.ndarray | None) -> np.ndarray:
-        scores = np.asarray(metrics[self.trainer.problem.objective], np.float64)
+        scores = np.asarray(self.trainer.problem.score(metrics), np.float64)
         sound = np.isfinite(scores) & (True if losses is None else np.isfinite(losses))
         return np.where(sound, scores, -np.inf)
 

@@ -30,11 +30,9 @@ class Problem(Protocol):
 
     Attributes:
         data: Arrays that all candidates share, passed back to the functions as an argument.
-        objective: The metric in `evaluate` that is searched for; higher is better.
     """
 
     data: PyTree
-    objective: str
 
     def init(
         self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
@@ -56,6 +54,13 @@ class Problem(Protocol):
 
     def evaluate(self, state: PyTree, candidate: jax.Array, data: PyTree) -> dict[str, jax.Array]:
         """Return validation metrics, float32 scalars by name."""
+        ...
+
+    def score(self, metrics: dict[str, Any]) -> Any:
+        """Return what is searched for of what `evaluate` gives, scalar or array; higher is better.
+
+        For a metric of which less is better that is the metric's negative.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kapl_jax.search.shared_weights import shared_weight_scores
+from kapl_jax.search.shared_weights import SharedWeights
 
 
 class Targets:
@@ -13,8 +13,6 @@ class Targets:
 
     The state also counts how often each candidate was drawn.
     """
-
-    objective = "closeness"
 
     def __init__(self, steps: int = 20) -> None:
         self.data = jnp.arange(steps)
@@ -36,12 +34,16 @@ class Targets:
         del data
         return {"closeness": -jnp.abs(state - candidate), "other": state}
 
+    def score(self, metrics):
+        return metrics["closeness"]
+
 
 NUMBERS = {"learning_rate": 0.1}
 
 
 def scores(pool, epochs=30, seed=0):
-    return shared_weight_scores(Targets(), np.array(pool, np.float32), NUMBERS, epochs, seed)
+    candidates = np.array(pool, np.float32)
+    return SharedWeights(Targets(), candidates, NUMBERS, epochs, seed).scores(candidates)
 
 
 def test_weights_are_trained_for_all_and_score_each():

@@ -15,8 +15,8 @@ from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answer, Query, look_up
-from kapl_jax.methods.autoblm.models import ModelStore
 from kapl_jax.methods.graphs import describe_graph
+from kapl_jax.methods.models import ModelStore
 from kapl_jax.runs.run_directory import Run
 
 # Bounds the memory that the scores of all entities take.

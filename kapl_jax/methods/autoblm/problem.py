@@ -91,8 +91,6 @@ class TrainingState:
 class AutoBLMProblem:
     """Trains a structure by multiclass log-loss in both directions (`search.problem.Problem`)."""
 
-    objective = "mrr"
-
     def __init__(self, graph: KnowledgeGraph, options: TrainingOptions) -> None:
         """Prepare the arrays of `graph` for training with `options`."""
         self.graph = graph
@@ -153,6 +151,10 @@ class AutoBLMProblem:
         """Return the filtered ranking metrics on the validation triples."""
         ranks, weights = self.ranks(state.parameters, candidate, data.valid)
         return rank_metrics(ranks, weights)
+
+    def score(self, metrics: dict[str, Any]) -> Any:
+        """Return the MRR; see `Problem.score`."""
+        return metrics["mrr"]
 
     def ranks(
         self, parameters: Any, candidate: jax.Array, batches: RankingBatches

@@ -12,33 +12,25 @@ from kapl_jax.bilinear.algebra import are_equivalent
 from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.evaluation.patterns import metrics_by_pattern, metrics_by_relation, relation_patterns
-from kapl_jax.evaluation.ranking import METRIC_NAMES
 from kapl_jax.explain.formulas import formula_latex, formula_text
-from kapl_jax.methods.autoblm.models import ModelStore
 from kapl_jax.methods.autoblm.problem import TrainingOptions, flops_per_query
+from kapl_jax.methods.contenders import (
+    Contender,
+    Outcomes,
+    best_contender,
+    best_seed,
+    metrics_of_seeds,
+    result_rows,
+)
+from kapl_jax.methods.models import ModelStore
 from kapl_jax.search.stage import Outcome
-
-
-@dataclasses.dataclass(frozen=True)
-class Contender:
-    """A structure that is tuned and trained at the final size.
-
-    Attributes:
-        name: The preset's name, or `searched-1` and so on.
-        structure: int8[K, K].
-        searched: Whether the search found it (or the user gave it) rather than the literature.
-    """
-
-    name: str
-    structure: np.ndarray
-    searched: bool
 
 
 def make_results(
     graph: KnowledgeGraph,
     options: TrainingOptions,
     contenders: Sequence[Contender],
-    outcomes: Mapping[str, Sequence[Outcome]],
+    outcomes: Outcomes,
     store: ModelStore,
 ) -> dict[str, Any]:
     """Summarise the final stage and keep its best model.
@@ -54,28 +46,20 @@ def make_results(
         store: Where the trained models are.
     """
     rows = {one.name: _row(one, outcomes[one.name], graph, options) for one in contenders}
-    best = max(contenders, key=lambda one: _mean_score(outcomes[one.name]))
+    best = best_contender(contenders, outcomes)
     seeds = outcomes[best.name]
     description = {key: rows[best.name][key] for key in ("structure", "formula", "hyperparameters")}
     description |= {"name": best.name, "embedding_dim": options.embedding_dim}
     kept = {one.individual.id: store.load(one.individual.id) for one in seeds}
-    chosen = max(seeds, key=lambda one: one.score)
     model = dataclasses.asdict(options)
-    store.keep_best(kept[chosen.individual.id]["parameters"], {**description, "options": model})
-    searched = sorted(
-        (one for one in contenders if one.searched),
-        key=lambda one: -_mean_score(outcomes[one.name]),
-    )
+    chosen = kept[best_seed(seeds).individual.id]["parameters"]
+    store.keep_best(chosen, {**description, "options": model})
     return {
         "best": {**description, "latex": formula_latex(best.structure)},
-        "valid": rows[best.name]["valid"],
-        "test": rows[best.name]["test"],
-        "baselines": {one.name: rows[one.name] for one in contenders if not one.searched},
-        "searched": [{"name": one.name, **rows[one.name]} for one in searched],
+        **result_rows(contenders, outcomes, rows),
         **_by_group(graph, np.stack([one["test_ranks"] for one in kept.values()])),
         "parameters": rows[best.name]["parameters"],
         "flops_per_query": flops_per_query(options, best.structure, graph.num_entities),
-        "seeds": len(seeds),
     }
 
 
@@ -90,9 +74,7 @@ def _row(
         "structure": contender.structure.tolist(),
         "equivalent_to": _equivalent_presets(contender.structure),
         "formula": formula_text(contender.structure),
-        "hyperparameters": dict(outcomes[0].individual.hyperparameters),
-        "valid": _summary([one.record["valid"] for one in outcomes]),
-        "test": _summary([one.record["test"] for one in outcomes]),
+        **metrics_of_seeds(outcomes),
         "parameters": options.embedding_dim * (graph.num_entities + relations),
     }
 
@@ -101,20 +83,6 @@ def _equivalent_presets(structure: np.ndarray) -> list[str]:
     """Return the presets that are this structure under other names of blocks and signs."""
     names = preset_names(len(structure))
     return [name for name in names if are_equivalent(structure, preset(name, len(structure)))]
-
-
-def _summary(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Return mean and sample standard deviation over seeds of each metric."""
-    summary = {}
-    for name in METRIC_NAMES:
-        values = np.array([run[name] for run in runs], float)
-        spread = values.std(ddof=1) if len(values) > 1 else 0.0
-        summary[name] = {"mean": float(values.mean()), "std": float(spread)}
-    return summary
-
-
-def _mean_score(outcomes: Sequence[Outcome]) -> float:
-    return float(np.mean([one.score for one in outcomes]))
 
 
 def _by_group(graph: KnowledgeGraph, ranks: np.ndarray) -> dict[str, Any]:

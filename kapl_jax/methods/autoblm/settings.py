@@ -10,38 +10,31 @@ from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.bilinear.structures import parse_structure
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.problem import TrainingOptions
-from kapl_jax.runs.settings import check_ranges, setting
-from kapl_jax.search.schedule import Schedule, full_training, successive_halving
-from kapl_jax.search.searchers import REGISTRY
+from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.runs.settings import setting
+
+# What has no meaning without a relaxed structure is not offered.
+SEARCHERS = ["random", "progressive", "evolutionary", "one_shot", "decoupled"]
+
+# How far tuning goes from the given hyperparameters: factors, drawn log-uniformly.
+_LEARNING_RATE_FACTOR = 3.0
+_REGULARISATION_FACTOR = 10.0
+_SLOWEST_DECAY = 0.98
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoBLMSettings:
+class AutoBLMSettings(SearchSettings):
     """The settings of one AutoBLM run; the program's flags are made from them."""
 
     dataset: str = setting("umls", "Registered graph (umls, kinships, WN18RR, ...) or a folder.")
-    data_dir: str = setting(
-        "", "Folder of registered data; else $KAPL_DATA, the cache, a download.", identity=False
-    )
     workdir: str = setting("runs/autoblm", "Run directory; continued if it exists.", identity=False)
-    seed: int = setting(0, "Seed of the search and of all training.", low=0, high=2**31 - 1)
-
-    searcher: str = setting("evolutionary", "How structures are proposed.", choices=list(REGISTRY))
+    searcher: str = setting("evolutionary", "How structures are proposed.", choices=SEARCHERS)
     candidates: int = setting(256, "Structures to train in the search, at least.", low=1)
-    round_size: int = setting(32, "Structures asked for and trained at a time.", low=1)
-    warm_start: bool = setting(
-        True, "Start evolution from the presets, too: search among and beyond what is known."
-    )
-    num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
     structure: str = setting(
         "", "Skip the search: preset names or structures like '1 0; 0 2', separated by '|'."
     )
-    epochs: int = setting(30, "Epochs of a structure in the search and in tuning.", low=1)
-    halving_rungs: int = setting(1, "Rungs of successive halving in the search; 1 is none.", low=1)
-    halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2)
-    one_shot_pool: int = setting(512, "Structures in the supernet (one_shot searcher).", low=2)
-    one_shot_epochs: int = setting(60, "Epochs of the supernet (one_shot searcher).", low=1)
 
+    num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
     embedding_dim: int = setting(64, "Embedding dimension in the search.", low=2)
     batch_size: int = setting(256, "Triples in a batch.", low=1)
     optimizer: str = setting("adagrad", "Optimizer.", choices=["adagrad", "adam"])
@@ -60,25 +53,8 @@ class AutoBLMSettings:
         "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
     )
 
-    finalists: int = setting(8, "Searched structures that go on to tuning and the end.", low=1)
-    presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
-    tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
     tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
     final_embedding_dim: int = setting(128, "Embedding dimension in tuning and at the end.", low=2)
-    final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
-    evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
-    seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
-
-    chunk_size: int = setting(
-        0, "Most candidates on the devices at once; 0: memory decides.", low=0
-    )
-    cpu_devices: int = setting(
-        0, "CPU cores to spread a population over; 0: all.", low=0, identity=False
-    )
-    checkpoint_seconds: float = setting(
-        60.0, "Seconds between checkpoints in training.", low=0, identity=False
-    )
-    log_progress: bool = setting(True, "Show a progress bar.", identity=False)
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -86,7 +62,7 @@ class AutoBLMSettings:
         Raises:
             UserError: A value is out of range or does not fit another.
         """
-        check_ranges(self)
+        super().__post_init__()
         for name in ("embedding_dim", "final_embedding_dim"):
             if getattr(self, name) % self.num_blocks:
                 raise UserError(
@@ -124,12 +100,6 @@ class AutoBLMSettings:
             _preset_of_flag("presets", name, self.num_blocks)
         return names
 
-    def search_schedule(self) -> Schedule:
-        """Return how long the search trains whom."""
-        if self.halving_rungs == 1:
-            return full_training(self.epochs)
-        return successive_halving(self.epochs, self.halving_factor, self.halving_rungs)
-
     def search_options(self) -> TrainingOptions:
         """Return the training options of the search."""
         return self._options(self.embedding_dim, self.dropout > 0)
@@ -146,6 +116,23 @@ class AutoBLMSettings:
             "decay": self.decay,
             "dropout": self.dropout,
         }
+
+    def sampled_hyperparameters(self) -> list[dict[str, float]]:
+        """Return the hyperparameters that tuning tries, those of the search first."""
+        rng = np.random.default_rng([self.seed, 1])
+        base = self.base_hyperparameters()
+        samples = [base]
+        while len(samples) < self.tuning_samples:
+            rate, penalty, decay, dropout = rng.uniform(-1, 1, 4)
+            samples.append(
+                {
+                    "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
+                    "regularisation": base["regularisation"] * _REGULARISATION_FACTOR**penalty,
+                    "decay": 1.0 - (1.0 - _SLOWEST_DECAY) * (decay + 1) / 2,
+                    "dropout": max(base["dropout"], self.tuning_dropout * (dropout + 1) / 2),
+                }
+            )
+        return samples
 
     @property
     def _may_drop(self) -> bool:

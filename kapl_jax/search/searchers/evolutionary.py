@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from kapl_jax.search.archive import Archive
 from kapl_jax.search.predictor import Predictor, RidgePredictor
 from kapl_jax.search.searchers.base import ArchiveSearcher, Source, fill, most_promising
-
-Start = Callable[[np.random.Generator, int], np.ndarray]
+from kapl_jax.search.searchers.context import Start
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import cached_property, partial
 
 import numpy as np
 
 from kapl_jax.search.archive import Archive
 from kapl_jax.search.searchers.base import ArchiveSearcher, fill
-
-Proxy = Callable[[np.ndarray], np.ndarray]
-"""Scores `[n, ...]` candidates cheaply, `float[n]`, as with the weights of a supernet."""
+from kapl_jax.search.searchers.context import Proxy
 
 
 @dataclasses.dataclass(frozen=True)

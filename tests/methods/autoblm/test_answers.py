@@ -12,8 +12,8 @@ from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Query
 from kapl_jax.methods.autoblm import answers as module
 from kapl_jax.methods.autoblm.answers import AutoBLMAnswerer
-from kapl_jax.methods.autoblm.models import ModelStore
 from kapl_jax.methods.graphs import describe_graph
+from kapl_jax.methods.models import ModelStore
 from kapl_jax.runs.run_directory import Run
 from tests.methods.autoblm.tiny import (
     ENTITIES,

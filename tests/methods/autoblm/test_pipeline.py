@@ -14,9 +14,9 @@ import pytest
 from kapl_jax.bilinear.algebra import canonical_form
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.errors import UserError
-from kapl_jax.methods.autoblm.models import ModelStore
-from kapl_jax.methods.autoblm.pipeline import run_autoblm, sample_hyperparameters
+from kapl_jax.methods.autoblm.pipeline import run_autoblm
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
+from kapl_jax.methods.models import ModelStore
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.stage import Stage
@@ -83,7 +83,7 @@ class Compilations:
 @pytest.fixture
 def no_report(monkeypatch):
     """Draw no figures: they have tests of their own."""
-    monkeypatch.setattr("kapl_jax.methods.autoblm.pipeline.write_report", lambda *_: None)
+    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", lambda *_: None)
 
 
 @pytest.fixture
@@ -290,10 +290,10 @@ def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, given_run, no_
     """Models are given up only when nothing needs them any more."""
     settings = small_settings(tmp_path, structure=GIVEN, presets="complex")
     run_killed(settings, monkeypatch, "search.chunk_training.ChunkTraining.forget")
-    run_killed(settings, monkeypatch, "methods.autoblm.models.ModelStore.keep_best")
+    run_killed(settings, monkeypatch, "methods.models.ModelStore.keep_best")
     run_killed(settings, monkeypatch, "runs.run_directory.RunDirectory.write_results")
-    run_killed(settings, monkeypatch, "methods.autoblm.models.ModelStore.drop_finalists")
-    run_killed(settings, monkeypatch, "methods.autoblm.pipeline.write_report")
+    run_killed(settings, monkeypatch, "methods.models.ModelStore.drop_finalists")
+    run_killed(settings, monkeypatch, "methods.pipeline.write_report")
     monkeypatch.setattr(PopulationTrainer, "train", None)
     found = run(settings)
     assert without_seconds(found.results) == without_seconds(given_run.results)
@@ -330,10 +330,10 @@ def test_all_diverged_is_one_line(tmp_path):
 
 def test_samples_stay_near_the_given_numbers():
     settings = AutoBLMSettings(tuning_samples=200, tuning_dropout=0.3, seed=4)
-    samples = sample_hyperparameters(settings)
+    samples = settings.sampled_hyperparameters()
     assert samples[0] == settings.base_hyperparameters()
-    assert samples == sample_hyperparameters(settings)
-    assert samples != sample_hyperparameters(dataclasses.replace(settings, seed=5))
+    assert samples == settings.sampled_hyperparameters()
+    assert samples != dataclasses.replace(settings, seed=5).sampled_hyperparameters()
     assert len({json.dumps(one) for one in samples}) == 200
     rates = np.array([one["learning_rate"] for one in samples]) / settings.learning_rate
     assert rates.min() >= 1 / 3

@@ -23,14 +23,14 @@ class ModelStore:
         self._finalists = folder / "finalists"
         self._best = folder / "model"
 
-    def save(self, individuals: Sequence[Individual], parameters: Any, ranks: np.ndarray) -> None:
-        """Save a chunk: parameters and ranks lead with the population axis."""
-        kept = {"parameters": parameters, "test_ranks": ranks}
+    def save(self, individuals: Sequence[Individual], parameters: Any, **details: Any) -> None:
+        """Save a chunk: parameters, and details by name, lead with the population axis."""
+        kept = {"parameters": parameters, **details}
         tag = {"ids": [one.id for one in individuals], "shapes": _shapes(kept)}
         save_pytree(self._finalists / individuals[0].id, kept, tag)
 
     def load(self, individual: str) -> dict[str, Any]:
-        """Return `parameters` (a dict of arrays) and `test_ranks` of one individual by its id."""
+        """Return what was saved of one individual by its id: `parameters` and the details."""
         for folder in sorted(self._finalists.glob("*")):
             tag = load_tag(folder)
             if tag is not None and individual in tag["ids"]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.autoblm.models import ModelStore
+from kapl_jax.methods.models import ModelStore
 from tests.methods.autoblm.tiny import individuals
 
 
@@ -18,13 +18,13 @@ def make_models(members, offset=0):
         "relation": -values + np.zeros((count, 2, 2), np.float32),
     }
     ranks = 1 + values + np.zeros((count, 2, 5), np.float32)
-    return parameters, ranks
+    return {"parameters": parameters, "test_ranks": ranks}
 
 
 def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
     store, members = ModelStore(tmp_path), individuals(5)
-    store.save(members[:3], *make_models(members[:3]))
-    store.save(members[3:], *make_models(members[3:], offset=3))
+    store.save(members[:3], **make_models(members[:3]))
+    store.save(members[3:], **make_models(members[3:], offset=3))
     for place, one in enumerate(members):
         found = ModelStore(tmp_path).load(one.id)
         np.testing.assert_array_equal(found["parameters"]["entity"], np.full((3, 2), place))
@@ -34,14 +34,14 @@ def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
 
 def test_a_chunk_trained_again_replaces(tmp_path):
     store, members = ModelStore(tmp_path), individuals(2)
-    store.save(members, *make_models(members))
-    store.save(members, *make_models(members, offset=7))
+    store.save(members, **make_models(members))
+    store.save(members, **make_models(members, offset=7))
     assert store.load(members[0].id)["test_ranks"][0, 0] == 8
 
 
 def test_a_model_that_is_not_there(tmp_path):
     store, members = ModelStore(tmp_path), individuals(2)
-    store.save(members, *make_models(members))
+    store.save(members, **make_models(members))
     other = dataclasses.replace(members[0], seed=9)
     with pytest.raises(UserError, match=f"the model {other.id} is not there"):
         store.load(other.id)
@@ -51,9 +51,9 @@ def test_the_best_model_stays(tmp_path):
     store, members = ModelStore(tmp_path), individuals(1)
     with pytest.raises(UserError, match="there is no model yet; let the run finish first"):
         store.load_best()
-    parameters, ranks = make_models(members)
-    store.save(members, parameters, ranks)
-    one = {name: table[0] for name, table in parameters.items()}
+    models = make_models(members)
+    store.save(members, **models)
+    one = {name: table[0] for name, table in models["parameters"].items()}
     store.keep_best(one, {"name": "complex", "options": {"embedding_dim": 2}})
     store.drop_finalists()
     store.drop_finalists()

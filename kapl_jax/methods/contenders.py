@@ -1,0 +1,87 @@
+"""Structures in the final stage, and how their seeds are summed up, for all searching methods."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kapl_jax.search.stage import Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A structure that is tuned and trained at the final size.
+
+    Attributes:
+        name: The preset's name, or `searched-1` and so on.
+        structure: The candidate's array.
+        searched: Whether the search found it (or the user gave it) rather than the literature.
+    """
+
+    name: str
+    structure: np.ndarray
+    searched: bool
+
+
+Outcomes = Mapping[str, Sequence[Outcome]]
+"""The outcomes of each contender's seeds, by name."""
+
+
+def mean_score(outcomes: Sequence[Outcome]) -> float:
+    """Return the mean score of some seeds."""
+    return float(np.mean([one.score for one in outcomes]))
+
+
+def best_contender(contenders: Sequence[Contender], outcomes: Outcomes) -> Contender:
+    """Return the contender with the highest mean validation score over seeds."""
+    return max(contenders, key=lambda one: mean_score(outcomes[one.name]))
+
+
+def best_seed(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the seed with the highest validation score."""
+    return max(outcomes, key=lambda one: one.score)
+
+
+def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return mean and sample standard deviation over seeds of each metric."""
+    summary = {}
+    for name in runs[0]:
+        values = np.array([run[name] for run in runs], float)
+        deviation = values.std(ddof=1) if len(values) > 1 else 0.0
+        summary[name] = {"mean": float(values.mean()), "std": float(deviation)}
+    return summary
+
+
+def metrics_of_seeds(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return hyperparameters, `valid` and `test` of a contender as results.json lists them."""
+    return {
+        "hyperparameters": dict(outcomes[0].individual.hyperparameters),
+        "valid": spread([one.record["valid"] for one in outcomes]),
+        "test": spread([one.record["test"] for one in outcomes]),
+    }
+
+
+def result_rows(
+    contenders: Sequence[Contender], outcomes: Outcomes, rows: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return `valid` and `test` of the best, `baselines` by name, `searched` in order of quality.
+
+    Args:
+        contenders: All contenders.
+        outcomes: Their outcomes.
+        rows: What is listed of each, by name.
+    """
+    best = best_contender(contenders, outcomes)
+    searched = sorted(
+        (one for one in contenders if one.searched), key=lambda one: -mean_score(outcomes[one.name])
+    )
+    return {
+        "valid": rows[best.name]["valid"],
+        "test": rows[best.name]["test"],
+        "baselines": {one.name: rows[one.name] for one in contenders if not one.searched},
+        "searched": [{"name": one.name, **rows[one.name]} for one in searched],
+        "seeds": len(outcomes[best.name]),
+    }

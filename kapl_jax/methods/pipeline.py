@@ -1,0 +1,283 @@
+"""Search, tuning and final stage: what every searching method does with its space and problem."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.contenders import Contender, Outcomes
+from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.runs.environment import environment
+from kapl_jax.runs.program import device_name
+from kapl_jax.runs.progress import Progress
+from kapl_jax.runs.report import write_report
+from kapl_jax.runs.run_directory import RunDirectory, read_run
+from kapl_jax.runs.settings import identity
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.loop import run_search
+from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.schedule import Schedule, full_training
+from kapl_jax.search.searchers import REGISTRY, SearchContext
+from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights
+from kapl_jax.search.space import Space
+from kapl_jax.search.stage import Finish, Outcome, Stage
+
+S = TypeVar("S", bound=SearchSettings)
+
+
+class SearchPipeline(abc.ABC, Generic[S]):
+    """The stages of one run, each recorded, each a population.
+
+    A method says what its problem is, which structures it compares with, what a finished chunk is
+    tested for and what the results hold. All else is here.
+
+    Attributes:
+        method: Name of the method.
+        settings: The settings of the run.
+        record: The run directory.
+        space: The space that is searched.
+        store: Trained models.
+    """
+
+    method: str
+
+    def __init__(self, settings: S, record: RunDirectory, space: Space, data_name: str) -> None:
+        """Prepare the stages of a run on the data set called `data_name`."""
+        self.settings = settings
+        self.data_name = data_name
+        self.record = record
+        self.space = space
+        self.store = ModelStore(record.path / "checkpoints")
+        self._trainers: dict[Any, PopulationTrainer[Any]] = {}
+
+    @abc.abstractmethod
+    def make_problem(self, options: Any) -> Any:
+        """Return the problem for the settings' search_options or final_options."""
+
+    @abc.abstractmethod
+    def given_structures(self) -> dict[str, np.ndarray]:
+        """Return the structures of --structure by name, empty for a search."""
+
+    @abc.abstractmethod
+    def preset_structures(self) -> dict[str, np.ndarray]:
+        """Return the structures to compare with, by name."""
+
+    @abc.abstractmethod
+    def first_structures(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return up to `count` structures that evolution starts from."""
+
+    @abc.abstractmethod
+    def finish(self, trainer: PopulationTrainer[Any]) -> Finish:
+        """Return the function that tests a chunk of the final stage and keeps its models."""
+
+    @abc.abstractmethod
+    def results(self, contenders: Sequence[Contender], outcomes: Outcomes) -> dict[str, Any]:
+        """Return what results.json holds beside what all methods write; keep the best model."""
+
+    def relaxation(self) -> np.ndarray:
+        """Return the discretisations of a trained relaxed candidate, best guess first."""
+        raise NotImplementedError(f"{self.method} has no differentiable search")
+
+    def before_final(self) -> None:
+        """Do what a method wants recorded between search and tuning."""
+
+    def run(self) -> None:
+        """Run all stages and write results.json."""
+        contenders = self._searched() + self._presets()
+        self.before_final()
+        tuned = self._tune(contenders)
+        outcomes = self._final(contenders, tuned)
+        searched = self.record.recorded("candidate", "search")
+        self.record.write_results(
+            {
+                "method": self.method,
+                "dataset": self.data_name,
+                "searcher": "none" if self.settings.structure else self.settings.searcher,
+                **self.results(contenders, outcomes),
+                "candidates_trained": len(searched),
+                "seconds": round(self.record.seconds, 1),
+                "device": device_name(),
+            }
+        )
+
+    def trainer(self, options: Any) -> PopulationTrainer[Any]:
+        """Return the trainer for these options, with all that it has compiled already."""
+        if options not in self._trainers:
+            problem = self.make_problem(options)
+            self._trainers[options] = PopulationTrainer(problem, self.settings.chunk_size)
+        return self._trainers[options]
+
+    @contextlib.contextmanager
+    def stage(
+        self,
+        name: str,
+        trainer: PopulationTrainer[Any],
+        schedule: Schedule,
+        cost: int,
+        evaluate_every: int = 0,
+        finish: Finish | None = None,
+    ) -> Iterator[Stage]:
+        """Open a recorded stage with its progress bar of `cost` candidate-epochs."""
+        with Progress(name, cost, self.settings.log_progress) as progress:
+            yield Stage(
+                name,
+                trainer,
+                schedule,
+                self.record,
+                self.space.describe,
+                progress,
+                checkpoint_seconds=self.settings.checkpoint_seconds,
+                evaluate_every=evaluate_every,
+                finish=finish,
+            )
+
+    def _searched(self) -> list[Contender]:
+        """Return the structures found, best first, or those given instead of a search."""
+        given = self.given_structures()
+        if given:
+            return [Contender(name, structure, True) for name, structure in given.items()]
+        outcomes = self._search()
+        complete = [one for one in outcomes if one.complete and np.isfinite(one.score)]
+        if not complete:
+            rate = self.settings.base_hyperparameters()["learning_rate"]
+            raise UserError(
+                f"--learning_rate={rate}: all {len(outcomes)} structures diverged; expected a "
+                "smaller one"
+            )
+        best = sorted(complete, key=lambda one: -one.score)[: self.settings.finalists]
+        return [
+            Contender(f"searched-{place}", one.individual.candidate, True)
+            for place, one in enumerate(best, start=1)
+        ]
+
+    def _presets(self) -> list[Contender]:
+        given = self.given_structures()
+        return [
+            Contender(name, structure, False)
+            for name, structure in self.preset_structures().items()
+            if name not in given
+        ]
+
+    def _search(self) -> list[Outcome]:
+        settings, outcomes = self.settings, list[Outcome]()
+        numbers = settings.base_hyperparameters()
+        rounds = -(-settings.candidates // settings.round_size)
+        schedule = settings.search_schedule()
+        trainer = self.trainer(settings.search_options())
+        searcher = REGISTRY[settings.searcher](self._context(trainer.problem))
+        cost = rounds * schedule.cost(settings.round_size)
+        with self.stage("search", trainer, schedule, cost) as stage:
+
+            def train_round(number: int, structures: np.ndarray) -> np.ndarray:
+                individuals = [Individual(one, numbers, settings.seed) for one in structures]
+                trained = stage.train(number, individuals)
+                outcomes.extend(trained)
+                return np.array([one.score for one in trained])
+
+            run_search(
+                searcher, train_round, settings.candidates, settings.round_size, settings.seed
+            )
+        return outcomes
+
+    def _context(self, problem: Any) -> SearchContext:
+        settings = self.settings
+        pool = self.space.sample(np.random.default_rng(settings.seed), settings.one_shot_pool)
+        weights = SharedWeights(
+            problem,
+            pool,
+            settings.base_hyperparameters(),
+            settings.one_shot_epochs,
+            settings.seed,
+        )
+        return SearchContext(
+            self.space,
+            settings.seed,
+            proxy=RecordedProxy(weights, self.record),
+            relaxation=self.relaxation,
+            start=self.first_structures,
+            pool_size=settings.one_shot_pool,
+        )
+
+    def _tune(self, contenders: Sequence[Contender]) -> dict[str, dict[str, float]]:
+        """Return the best hyperparameters of each contender by validation, all tried alike."""
+        settings = self.settings
+        samples = settings.sampled_hyperparameters()
+        if len(samples) == 1:
+            return {one.name: samples[0] for one in contenders}
+        individuals = [
+            Individual(one.structure, numbers, settings.seed, one.name)
+            for one in contenders
+            for numbers in samples
+        ]
+        trainer = self.trainer(settings.final_options())
+        schedule = full_training(settings.epochs)
+        with self.stage("tuning", trainer, schedule, schedule.cost(len(individuals))) as stage:
+            outcomes = stage.train(0, individuals)
+        best: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            name = str(outcome.individual.name)
+            if name not in best or outcome.score > best[name].score:
+                best[name] = outcome
+        return {name: dict(one.individual.hyperparameters) for name, one in best.items()}
+
+    def _final(
+        self, contenders: Sequence[Contender], tuned: Mapping[str, dict[str, float]]
+    ) -> Outcomes:
+        """Train all contenders at the final size with all seeds, and test them."""
+        settings = self.settings
+        individuals = [
+            Individual(one.structure, tuned[one.name], settings.seed + number, one.name)
+            for one in contenders
+            for number in range(settings.seeds)
+        ]
+        trainer = self.trainer(settings.final_options())
+        schedule = full_training(settings.final_epochs)
+        cost = schedule.cost(len(individuals))
+        finish = self.finish(trainer)
+        with self.stage("final", trainer, schedule, cost, settings.evaluate_every, finish) as stage:
+            outcomes = stage.train(0, individuals)
+        groups = defaultdict(list)
+        for outcome in outcomes:
+            groups[str(outcome.individual.name)].append(outcome)
+        return groups
+
+
+def run_pipeline(
+    method: str,
+    settings: SearchSettings,
+    dataset: Mapping[str, Any],
+    make: Callable[[RunDirectory], SearchPipeline[Any]],
+) -> Path:
+    """Run a method, or continue its run, and return where the report is.
+
+    Args:
+        method: Name of the method.
+        settings: The settings of the run.
+        dataset: What identifies the data: `name`, counts, a digest.
+        make: Makes the pipeline in the run's directory.
+
+    Raises:
+        UserError: The run directory cannot be used.
+    """
+    config = {
+        "method": method,
+        "settings": identity(settings),
+        "dataset": dict(dataset),
+        **environment(),
+    }
+    run = RunDirectory.open(settings.workdir, config)
+    try:
+        if not run.is_finished:
+            make(run).run()
+        ModelStore(run.path / "checkpoints").drop_finalists()
+    finally:
+        run.close()
+    return write_report([read_run(run.path)], run.path / "report")

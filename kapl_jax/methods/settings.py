@@ -1,0 +1,86 @@
+"""The settings that all searching methods have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kapl_jax.runs.settings import check_ranges, setting
+from kapl_jax.search.schedule import Schedule, full_training, successive_halving
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSettings:
+    """Search, tuning, final stage and the way of working; a method adds its own and its defaults.
+
+    A method's settings are a frozen dataclass that extends this one. A field declared again has
+    another default or meaning there.
+    """
+
+    dataset: str = setting("", "Registered data set or a folder.")
+    data_dir: str = setting(
+        "", "Folder of registered data; else $KAPL_DATA, the cache, a download.", identity=False
+    )
+    workdir: str = setting("runs/run", "Run directory; continued if it exists.", identity=False)
+    seed: int = setting(0, "Seed of the search and of all training.", low=0, high=2**31 - 1)
+
+    searcher: str = setting("random", "How structures are proposed.")
+    candidates: int = setting(64, "Structures to train in the search, at least.", low=1)
+    round_size: int = setting(32, "Structures asked for and trained at a time.", low=1)
+    warm_start: bool = setting(
+        True, "Start evolution from the presets, too: search among and beyond what is known."
+    )
+    structure: str = setting("", "Skip the search: preset names or structures, separated by '|'.")
+    epochs: int = setting(30, "Epochs of a structure in the search and in tuning.", low=1)
+    halving_rungs: int = setting(1, "Rungs of successive halving in the search; 1 is none.", low=1)
+    halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2)
+    one_shot_pool: int = setting(512, "Structures that a supernet scores at a time.", low=2)
+    one_shot_epochs: int = setting(60, "Epochs of the supernet.", low=1)
+
+    finalists: int = setting(8, "Searched structures that go on to tuning and the end.", low=1)
+    presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
+    tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
+    final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
+    evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
+    seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
+
+    chunk_size: int = setting(
+        0, "Most candidates on the devices at once; 0: memory decides.", low=0
+    )
+    cpu_devices: int = setting(
+        0, "CPU cores to spread a population over; 0: all.", low=0, identity=False
+    )
+    checkpoint_seconds: float = setting(
+        60.0, "Seconds between checkpoints in training.", low=0, identity=False
+    )
+    log_progress: bool = setting(True, "Show a progress bar.", identity=False)
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            UserError: A value is out of range.
+        """
+        check_ranges(self)
+
+    def search_schedule(self) -> Schedule:
+        """Return how long the search trains whom."""
+        if self.halving_rungs == 1:
+            return full_training(self.epochs)
+        return successive_halving(self.epochs, self.halving_factor, self.halving_rungs)
+
+    def base_hyperparameters(self) -> dict[str, float]:
+        """Return the hyperparameters of the search."""
+        raise NotImplementedError
+
+    def sampled_hyperparameters(self) -> list[dict[str, float]]:
+        """Return the hyperparameters that tuning tries, those of the search first."""
+        raise NotImplementedError
+
+    def search_options(self) -> Any:
+        """Return what is fixed for the populations of the search; hashable."""
+        raise NotImplementedError
+
+    def final_options(self) -> Any:
+        """Return the same for tuning and the last stage."""
+        raise NotImplementedError
