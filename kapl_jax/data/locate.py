@@ -1,4 +1,4 @@
-"""From what the user calls a data set to the folder where it lies."""
+"""From what the user calls a data set to the folder or file where it lies."""
 
 from __future__ import annotations
 
@@ -7,38 +7,55 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kapl_jax.data.download import download, is_complete
-from kapl_jax.data.registry import Dataset, find_dataset, registered_names, similar_names
+from kapl_jax.data.registry import (
+    GRAPHS,
+    Dataset,
+    Kind,
+    find_dataset,
+    kind_of,
+    names_of_kind,
+    similar_names,
+)
 from kapl_jax.errors import UserError
 
 
-def locate(dataset: str, data_dir: str | None = None) -> tuple[str, Path]:
+def locate(dataset: str, data_dir: str | None = None, kind: Kind = GRAPHS) -> tuple[str, Path]:
     """Find a data set.
 
     A registered name is looked for in `data_dir`, then in `$KAPL_DATA`, then in the user's cache;
-    in the first two as `NAME` or `kg/NAME`. Where it is in none of them, the copy in the package is
-    taken if there is one, without any network, else it is downloaded into the cache. What is found
-    first wins, even where it is another split of the same graph: the `umls` in the package is
-    PyKEEN's, the one that `tools/fetch_data umls` puts into the cache is RED-GNN's.
+    in the first two as `NAME` or below the folder of its kind, `kg/NAME` for a graph. Where it is
+    in none of them, the copy in the package is taken if there is one, without any network, else it
+    is downloaded into the cache. What is found first wins, even where it is another split of the
+    same graph: the `umls` in the package is PyKEEN's, the one that `tools/fetch_data umls` puts
+    into the cache is RED-GNN's.
 
-    Anything else is the path of a folder; write `./umls` for a folder called as a registered name.
+    Anything else is the path of a folder, or of a file where data of the kind may be one; write
+    `./umls` for a folder called as a registered name.
 
     Args:
         dataset: A registered name, in any case, or the path of a folder.
         data_dir: A folder of data sets.
+        kind: The kind of data that is wanted.
 
     Returns:
-        The registered name or that of the folder, and the folder.
+        The registered name or that of the folder or file, and where it is.
 
     Raises:
-        UserError: There is no such folder, or a download failed.
+        UserError: There is no such folder or file, the name is that of data of another kind, or a
+            download failed.
     """
+    named = kind_of(dataset)
+    if named not in (None, kind):
+        raise _wrong_kind(dataset, named, kind)
     registered = find_dataset(dataset)
     if registered is not None:
         return registered.name, _locate_registered(registered, dataset, data_dir)
-    folder = Path(dataset).expanduser()
-    if not dataset or not folder.is_dir():
-        raise _not_found(dataset, folder)
-    return folder.resolve().name, folder
+    path = Path(dataset).expanduser()
+    if dataset and path.is_dir():
+        return path.resolve().name, path
+    if path.is_file() and path.suffix.lower() in kind.file_endings:
+        return path.stem, path
+    raise _not_found(dataset, path, kind)
 
 
 def cache_folder(dataset: Dataset) -> Path:
@@ -49,7 +66,7 @@ def cache_folder(dataset: Dataset) -> Path:
 
 def _locate_registered(dataset: Dataset, spelling: str, data_dir: str | None) -> Path:
     for root in _given_roots(data_dir):
-        for folder in (root / "kg", root):
+        for folder in (root / dataset.kind.folder, root):
             for name in (dataset.name, spelling):
                 if (folder / name).is_dir():
                     return folder / name
@@ -69,9 +86,18 @@ def _given_roots(data_dir: str | None) -> Iterator[Path]:
             yield root
 
 
-def _not_found(dataset: str, folder: Path) -> UserError:
-    found = f"the file {folder}" if folder.is_file() else f"no folder {dataset!r}"
-    similar = similar_names(Path(dataset).name)
+def _wrong_kind(dataset: str, found: Kind, kind: Kind) -> UserError:
+    names = ", ".join(names_of_kind(kind))
+    return UserError(
+        f"--dataset: found {dataset!r}, which is a {found.noun}, expected a {kind.noun}: "
+        f"a folder or one of {names}"
+    )
+
+
+def _not_found(dataset: str, path: Path, kind: Kind) -> UserError:
+    found = f"the file {path}" if path.is_file() else f"no folder {dataset!r}"
+    similar = similar_names(Path(dataset).name, kind)
     hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
-    names = ", ".join(registered_names())
-    return UserError(f"--dataset: found {found}{hint}, expected a folder or one of {names}")
+    files = f", a file ({', '.join(kind.file_endings)})" if kind.file_endings else ""
+    names = ", ".join(names_of_kind(kind))
+    return UserError(f"--dataset: found {found}{hint}, expected a folder{files} or one of {names}")

@@ -1,4 +1,4 @@
-"""Data sets known by name: where each is published and the SHA-256 of every file.
+"""Data sets known by name: of which kind, where published, and the SHA-256 of every file.
 
 One entry in `DATASETS` is all that a new one needs.
 """
@@ -14,6 +14,33 @@ _EMBEDDED = Path(__file__).parent / "embedded"
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a data set is made of: a method takes data sets of one kind.
+
+    Attributes:
+        noun: How messages call data of this kind.
+        folder: The folder that holds such data sets in a folder of data.
+        file_endings: Endings of files that are a data set on their own.
+        generated: Names of data that are made by the package, and lie nowhere.
+    """
+
+    noun: str
+    folder: str
+    file_endings: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
+
+
+GRAPHS = Kind(noun="knowledge graph", folder="kg")
+RATINGS = Kind(
+    noun="set of ratings",
+    folder="recsys",
+    file_endings=(".csv", ".tsv", ".zip"),
+    generated=("planted",),
+)
+KINDS = (GRAPHS, RATINGS)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A registered data set.
 
@@ -23,6 +50,7 @@ class Dataset:
         sha256: The checksum of each file, by file name.
         aliases: Other names in use, beside different case, hyphens and underscores.
         embedded: The folder of a copy that comes with the package.
+        kind: What it is made of.
     """
 
     name: str
@@ -30,6 +58,7 @@ class Dataset:
     sha256: Mapping[str, str]
     aliases: tuple[str, ...] = ()
     embedded: Path | None = None
+    kind: Kind = GRAPHS
 
 
 def _github(repository: str, commit: str, folder: str) -> str:
@@ -49,6 +78,16 @@ def _pykeen(name: str) -> str:
 def _openke(name: str) -> str:
     commit = "64c4ec8157abfc39112772e9825a349091da45f1"
     return _github("thunlp/OpenKE", commit, f"benchmarks/{name}")
+
+
+def _movielens(name: str, sha256: str, *aliases: str) -> Dataset:
+    return Dataset(
+        name=name,
+        base_url="https://files.grouplens.org/datasets/movielens/",
+        sha256={f"{name}.zip": sha256},
+        aliases=aliases,
+        kind=RATINGS,
+    )
 
 
 DATASETS = (
@@ -125,6 +164,24 @@ DATASETS = (
             "freebase15k237",
         ),
     ),
+    Dataset(
+        name="lastfm",
+        base_url="https://raw.githubusercontent.com/LARS-research/ColdNAS/"
+        "ca5a9fcbfdf60a68fe7f15af1d336891aec63e40/",
+        sha256={"data.zip": "fb8c36484f96bfd926c4a3d8a3ae1bc04c8be57a8971cf9d6bce90ebe5ca9c3c"},
+        aliases=("last.fm", "lastfm20"),
+        kind=RATINGS,
+    ),
+    _movielens(
+        "ml-100k",
+        "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        "movielens100k",
+    ),
+    _movielens(
+        "ml-1m",
+        "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        "movielens1m",
+    ),
 )
 
 
@@ -133,16 +190,39 @@ def find_dataset(name: str) -> Dataset | None:
     return _by_plain_name().get(_plain(name))
 
 
-def registered_names() -> tuple[str, ...]:
-    """Return the names of all registered data sets."""
-    return tuple(dataset.name for dataset in DATASETS)
+def is_generated(name: str, kind: Kind) -> bool:
+    """Tell whether data called `name` are made by the package."""
+    return _plain(name) in map(_plain, kind.generated)
 
 
-def similar_names(name: str) -> tuple[str, ...]:
-    """Return registered names that `name` may be a misspelling of, nearest first."""
-    known = _by_plain_name()
+def kind_of(name: str) -> Kind | None:
+    """Return the kind of the data called `name`, None for what is no name."""
+    dataset = find_dataset(name)
+    if dataset is not None:
+        return dataset.kind
+    return next((kind for kind in KINDS if is_generated(name, kind)), None)
+
+
+def registered_names(kind: Kind | None = None) -> tuple[str, ...]:
+    """Return the names of all registered data sets, or of those of one kind."""
+    return tuple(dataset.name for dataset in DATASETS if _fits(dataset, kind))
+
+
+def names_of_kind(kind: Kind) -> tuple[str, ...]:
+    """Return all names for data of one kind: generated ones, then data sets."""
+    return (*kind.generated, *registered_names(kind))
+
+
+def similar_names(name: str, kind: Kind | None = None) -> tuple[str, ...]:
+    """Return names that `name` may be a misspelling of, nearest first, of one kind or of any."""
+    known = {plain: found.name for plain, found in _by_plain_name().items() if _fits(found, kind)}
+    known |= {_plain(generated): generated for generated in (kind.generated if kind else ())}
     nearest = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
-    return tuple(dict.fromkeys(known[plain].name for plain in nearest))
+    return tuple(dict.fromkeys(known[plain] for plain in nearest))
+
+
+def _fits(dataset: Dataset, kind: Kind | None) -> bool:
+    return kind in (None, dataset.kind)
 
 
 def _by_plain_name() -> dict[str, Dataset]:

@@ -4,7 +4,7 @@ import pytest
 
 from kapl_jax.data import locate as module
 from kapl_jax.data.locate import cache_folder, locate
-from kapl_jax.data.registry import find_dataset
+from kapl_jax.data.registry import GRAPHS, RATINGS, find_dataset
 from kapl_jax.errors import UserError
 
 
@@ -127,3 +127,47 @@ def test_roots_that_are_not_there(tmp_path, monkeypatch):
     assert error_of("umls", str(absent)) == f"--data_dir: {expected}"
     monkeypatch.setenv("KAPL_DATA", str(absent))
     assert error_of("umls") == f"$KAPL_DATA: {expected}"
+
+
+@pytest.mark.parametrize("below", ["lastfm", "recsys/lastfm"])
+def test_ratings_lie_in_their_own_folder(tmp_path, below):
+    (tmp_path / "kg" / "lastfm").mkdir(parents=True)
+    (tmp_path / below).mkdir(parents=True)
+    assert locate("LastFM", str(tmp_path), RATINGS) == ("lastfm", tmp_path / below)
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.TSV", "ml-100k.zip"])
+def test_files_are_data_of_some_kinds(tmp_path, name):
+    path = tmp_path / name
+    path.touch()
+    assert locate(str(path), None, RATINGS) == (path.stem, path)
+    assert error_of(str(path)).startswith(f"--dataset: found the file {path}, expected a folder or")
+
+
+def test_other_files(tmp_path):
+    path = tmp_path / "ratings.txt"
+    path.touch()
+    expected = "expected a folder, a file (.csv, .tsv, .zip) or one of planted, lastfm, ml-100k, "
+    assert f"found the file {path}, {expected}" in error_of(str(path), None, RATINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("LastFM", GRAPHS, "'LastFM', which is a set of ratings, expected a knowledge graph: "),
+        ("planted", GRAPHS, "'planted', which is a set of ratings, expected a knowledge graph: "),
+        ("umls", RATINGS, "'umls', which is a knowledge graph, expected a set of ratings: "),
+    ],
+)
+def test_data_of_another_kind(tmp_path, name, kind, message):
+    (tmp_path / name).mkdir()
+    found = error_of(name, str(tmp_path), kind)
+    assert found.startswith(f"--dataset: found {message}a folder or one of ")
+    assert ("umls" in found.split("one of")[1]) == (kind is GRAPHS)
+    assert ("ml-1m" in found.split("one of")[1]) == (kind is RATINGS)
+
+
+def test_typo_of_another_kind_is_no_suggestion():
+    assert "did you mean" not in error_of("lastfn")
+    assert "(did you mean lastfm?)" in error_of("lastfn", None, RATINGS)
+    assert "(did you mean planted?)" in error_of("planned", None, RATINGS)

@@ -1,6 +1,16 @@
 import pytest
 
-from kapl_jax.data.registry import DATASETS, find_dataset, registered_names, similar_names
+from kapl_jax.data.registry import (
+    DATASETS,
+    GRAPHS,
+    RATINGS,
+    find_dataset,
+    is_generated,
+    kind_of,
+    names_of_kind,
+    registered_names,
+    similar_names,
+)
 
 
 def test_registered_names():
@@ -18,6 +28,10 @@ def test_registered_names():
         ("fb15k_237", "FB15K237"),
         ("kinship", "kinships"),
         ("Family", "family"),
+        ("Last.FM", "lastfm"),
+        ("ML-100K", "ml-100k"),
+        ("ml1m", "ml-1m"),
+        ("MovieLens-1M", "ml-1m"),
     ],
 )
 def test_spellings(written, name):
@@ -43,8 +57,32 @@ def test_names_and_aliases_are_of_one_data_set_each():
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=registered_names())
 def test_entries_are_complete(dataset):
-    assert dataset.base_url.startswith("https://raw.githubusercontent.com/")
+    hosts = ("https://raw.githubusercontent.com/", "https://files.grouplens.org/")
+    assert dataset.base_url.startswith(hosts)
     assert dataset.base_url.endswith("/")
-    assert {"train.txt", "train2id.txt"} & set(dataset.sha256)
+    expected = {GRAPHS: {"train.txt", "train2id.txt"}, RATINGS: {"data.zip", f"{dataset.name}.zip"}}
+    assert expected[dataset.kind] & set(dataset.sha256)
     assert all(len(digest) == 64 for digest in dataset.sha256.values())
     assert len(set(dataset.sha256.values())) == len(dataset.sha256)
+
+
+def test_kinds_do_not_mix():
+    assert names_of_kind(RATINGS) == ("planted", "lastfm", "ml-100k", "ml-1m")
+    assert set(names_of_kind(GRAPHS)) == set(registered_names()) - set(names_of_kind(RATINGS))
+    assert kind_of("UMLS") is GRAPHS
+    assert kind_of("LastFM") is RATINGS
+    assert kind_of("Planted") is RATINGS
+    assert kind_of("elsewhere") is None
+
+
+def test_generated_data():
+    assert is_generated("Planted", RATINGS)
+    assert not is_generated("planted", GRAPHS)
+    assert not is_generated("lastfm", RATINGS)
+
+
+def test_similar_names_of_a_kind():
+    assert similar_names("lastfn", RATINGS) == ("lastfm",)
+    assert similar_names("lastfn", GRAPHS) == ()
+    assert similar_names("plantd", RATINGS) == ("planted",)
+    assert similar_names("ulms", RATINGS) == ()

@@ -1,0 +1,193 @@
+"""A new user from files: the ratings to start from, and what is known of the user."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kapl_jax.data.cold_start import ColdStartData, FeatureTable
+from kapl_jax.data.cold_start_tables import rows_of_values
+from kapl_jax.data.rating_cells import distinct_ratings, parse_ratings
+from kapl_jax.data.rating_files import CsvTable, read_csv, required_columns
+from kapl_jax.data.text import line_error, quote
+from kapl_jax.errors import UserError
+
+_COLUMNS = ("item", "rating")
+_MOST_LISTED = 8
+_VALUE_SEPARATOR = "|"
+
+
+@dataclass(frozen=True, eq=False)
+class UserFeatures:
+    """What is known of a new user.
+
+    Attributes:
+        rows: For each field of the users' features `int32[W]`, like a row of its values: padded by
+            -1, and 0 where nothing is known or training never showed the value. W is that of the
+            table, or more where more values are given.
+        warnings: One line for each value that training never showed.
+    """
+
+    rows: tuple[np.ndarray, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class NewUser:
+    """The support set of a user whom the data do not hold.
+
+    Attributes:
+        support_items: `int32[S]`, rows of the items' features, each once.
+        support_ratings: `float32[S]`.
+        features: What is known of the user.
+        unseen: Names of rated items that no training task holds; a model knows them by their
+            features at most, and by row 0 of its table of items.
+        warnings: What was odd in the file.
+    """
+
+    support_items: np.ndarray
+    support_ratings: np.ndarray
+    features: UserFeatures
+    unseen: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def read_new_user(
+    path: str | Path, data: ColdStartData, features: UserFeatures | None = None
+) -> NewUser:
+    """Read the ratings of one new user: a CSV with the header item,rating.
+
+    Args:
+        path: The file; `.tsv` is separated by tabs. Items are called by name or, where no other
+            has the same one, by title.
+        data: The data that the model was trained on.
+        features: What is known of the user; nothing, if not given.
+
+    Raises:
+        UserError: There is no rating, one is no number or out of the data's range, an item is
+            unknown, or is rated twice and differently.
+    """
+    table = read_csv(Path(path), ",".join(_COLUMNS))
+    names, cells = required_columns(table, _COLUMNS)
+    items = _look_up_items(table, names, data)
+    ratings = parse_ratings(table.path, cells, table.lines, data.rating_range)
+    kept, warnings = distinct_ratings(
+        table.path, items, ratings, table.lines, lambda row: f"item {quote(names[row])}"
+    )
+    seen = data.items_of_training()
+    return NewUser(
+        support_items=items[kept],
+        support_ratings=ratings[kept],
+        features=features or unknown_user(data.user_features),
+        unseen=tuple(data.items[item] for item in items[kept] if not seen[item]),
+        warnings=warnings,
+    )
+
+
+def unknown_user(table: FeatureTable) -> UserFeatures:
+    """Return the features of a user of whom nothing is known."""
+    return _user_features({}, table, "")
+
+
+def parse_user_features(
+    text: str, table: FeatureTable, source: str = "--user_features"
+) -> UserFeatures:
+    """Read features written as `gender=F,age=25`, several values of a field as `a|b`.
+
+    Args:
+        text: What the user wrote; may be empty.
+        table: The users' features that the model was trained on.
+        source: What messages call the place where the text stands.
+
+    Raises:
+        UserError: A part is not `field=value`, or a field is unknown or given twice.
+    """
+    cells: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = map(str.strip, part.partition("="))
+        if not (name and equals and value):
+            raise UserError(f"{source}: found {quote(part)}, expected field=value,field=value")
+        if name in cells:
+            raise UserError(f"{source}: found {name} twice, expected each field once")
+        cells[name] = value
+    _check_fields(cells, table, source)
+    return _user_features(cells, table, source)
+
+
+def read_user_features(path: str | Path, table: FeatureTable) -> UserFeatures:
+    """Read a CSV with fields of users in its header and one line of values; cells may be empty.
+
+    A column `user` that is no field may hold the user's name and is not read.
+
+    Raises:
+        UserError: There are more lines, or a column is no field.
+    """
+    read = read_csv(Path(path), ",".join(table.fields))
+    cells = {name: column[0] for name, column in read.columns.items()}
+    if "user" not in table.fields:
+        cells.pop("user", None)
+    if len(read.lines) > 1:
+        found = "a second user"
+        raise line_error(read.path, int(read.lines[1]), found, "one line after the header")
+    _check_fields(cells, table, f"{read.path}:1")
+    return _user_features(cells, table, f"{read.path}:{read.lines[0]}")
+
+
+def _check_fields(cells: dict[str, str], table: FeatureTable, source: str) -> None:
+    for name in cells:
+        if name not in table.fields:
+            hint = _did_you_mean(name, list(table.fields))
+            raise UserError(
+                f"{source}: found the field {quote(name)}{hint}, "
+                f"expected some of {', '.join(table.fields)}"
+            )
+
+
+def _user_features(cells: dict[str, str], table: FeatureTable, source: str) -> UserFeatures:
+    rows, warnings = [], []
+    for name, vocabulary, known in zip(table.fields, table.vocabularies, table.values, strict=True):
+        stripped = map(str.strip, cells.get(name, "").split(_VALUE_SEPARATOR))
+        values = tuple(filter(None, stripped))
+        warnings += [
+            f"{source}: training never showed {name} {quote(value)}, taken as unseen; "
+            f"it showed {_listing(list(vocabulary))}"
+            for value in values
+            if value not in vocabulary
+        ]
+        found = rows_of_values(values, vocabulary)
+        width = max(known.shape[1], len(found))
+        rows.append(np.array(found + [-1] * (width - len(found)), dtype=np.int32))
+    return UserFeatures(tuple(rows), tuple(warnings))
+
+
+def _look_up_items(table: CsvTable, names: list[str], data: ColdStartData) -> np.ndarray:
+    """Return the rows of items called by name or by title, `int32[R]`."""
+    rows = {name: row for row, name in enumerate(data.items)}
+    titles: dict[str, list[int]] = {}
+    for row, title in enumerate(data.titles):
+        titles.setdefault(title, []).append(row)
+    found = []
+    for line, name in zip(table.lines, names, strict=True):
+        candidates = [rows[name]] if name in rows else titles.get(name, [])
+        if len(candidates) > 1:
+            several = " or ".join(quote(data.items[row]) for row in candidates)
+            raise line_error(table.path, int(line), f"the title {quote(name)}", several)
+        if not candidates:
+            hint = _did_you_mean(name, [*data.items, *titles])
+            expected = f"one of the {len(data.items)} of {data.name}"
+            raise line_error(table.path, int(line), f"unknown item {quote(name)}{hint}", expected)
+        found.append(candidates[0])
+    return np.array(found, dtype=np.int32)
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    similar = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(map(quote, similar))}?)" if similar else ""
+
+
+def _listing(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more

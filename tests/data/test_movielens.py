@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from kapl_jax.data.movielens import read_movielens_1m, read_movielens_100k
+from tests.data.graph_folders import write
+from tests.data.rating_folders import error_of, film_100k, write_1m, write_100k
+
+
+def fields(entities):
+    return {
+        field.name: dict(zip(entities.names, field.values, strict=True))
+        for field in entities.fields
+    }
+
+
+def test_100k(tmp_path):
+    table = read_movielens_100k(write_100k(tmp_path))
+    items = fields(table.items)
+    assert list(items) == ["year", "genre", "item"]
+    assert items["year"] == {
+        "1": ("1990s",),
+        "2": ("1930s",),
+        "3": ("1970s",),
+        "4": (),
+        "5": ("1990s",),
+    }
+    assert items["genre"] == {
+        "1": ("Animation", "Children's"),
+        "2": ("Drama",),
+        "3": ("Thriller",),
+        "4": (),
+        "5": ("Comedy", "Drama", "Romance"),
+    }
+    assert items["item"]["3"] == ("3",)
+    assert table.items.titles[1] == "Les Misérables (1934)"
+    assert table.items.years.tolist() == [1995, 1934, 1971, 0, 1998]
+    users = fields(table.users)
+    assert list(users) == ["gender", "age", "occupation", "zip"]
+    ages = ["1", "18", "18", "25", "25", "35", "45", "50", "50", "56"]
+    assert [users["age"][str(user + 1)] for user in range(10)] == [(age,) for age in ages]
+    assert users["gender"]["2"] == ("F",)
+    assert users["occupation"]["1"] == ("artist",)
+    assert users["zip"]["1"] == ("V1G",)
+    assert table.rating_range == (1, 5)
+    assert (len(table.ratings), table.tasks, table.warnings) == (50, None, ())
+    np.testing.assert_array_equal(table.ratings.values[:5], [1, 2, 3, 4, 5])
+
+
+def test_1m(tmp_path):
+    table = read_movielens_1m(write_1m(tmp_path))
+    items, users = fields(table.items), fields(table.users)
+    assert items["genre"] == {"1": ("Animation", "Comedy"), "2": ("Drama",), "9": ("War",)}
+    assert items["year"]["9"] == ("1950s",)
+    assert table.items.titles == ("Toys (1995)", "Misérables (1934)", "Old (1950)")
+    assert users["age"]["0"] == ("1",)
+    assert users["age"]["1"] == ("56",)
+    assert users["occupation"]["7"] == ("7",)
+    assert users["zip"]["7"] == ("012",)
+    assert list(users) == ["gender", "age", "occupation", "zip"]
+    np.testing.assert_array_equal(table.ratings.values[:3], [2, 3, 5])
+    assert table.warnings == ()
+
+
+def append(path, line):
+    path.write_bytes(path.read_bytes() + f"{line}\n".encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("u.data", "1\t2", ":51: found 2 columns ('1\\t2'), expected 4 separated by tabs: user "),
+        ("u.data", "1\t9\t6\t0", ":51: found the rating '6', expected 1 to 5"),
+        ("u.data", "1\t9\tx\t0", ":51: found the rating 'x', expected 1 to 5"),
+        ("u.data", "1\t1\t4\t0", ":51: found the rating 4 of '1' by '1', expected 1 as on line 1"),
+        ("u.item", "9|A film", ":6: found 2 columns ('9|A film'), expected 24 separated by '|'"),
+        ("u.item", film_100k(1, "A", ""), ":6: found item '1', which is on line 1 already"),
+        (
+            "u.item",
+            film_100k(9, "A", "")[:-1] + "2",
+            ":6: found '2' for the genre Western, expecte",
+        ),
+        (
+            "u.user",
+            "99|24|M",
+            ":11: found 3 columns ('99|24|M'), expected 5 separated by '|': user",
+        ),
+        ("u.user", "99|old|M|artist|0", ":11: found the age 'old', expected a number of years"),
+    ],
+)
+def test_unusable_100k(tmp_path, file, line, message):
+    append(write_100k(tmp_path) / file, line)
+    assert error_of(read_movielens_100k, tmp_path).startswith(f"{tmp_path / file}{message}")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("ratings.dat", "1::2::3", ":31: found 3 columns ('1::2::3'), expected 4 separated by"),
+        ("ratings.dat", "1::2:3::4", ":31: found 3 columns"),
+        ("ratings.dat", "1::7::0::9", ":31: found the rating '0', expected 1 to 5"),
+        ("movies.dat", "3::A film", ":4: found 2 columns ('3::A film'), expected 3 separated by"),
+        ("users.dat", "3::F::1::1::1", ":11: found user '3', which is on line 4 already"),
+    ],
+)
+def test_unusable_1m(tmp_path, file, line, message):
+    append(write_1m(tmp_path) / file, line)
+    assert error_of(read_movielens_1m, tmp_path).startswith(f"{tmp_path / file}{message}")
+
+
+def test_features_that_do_not_fit_the_ratings_are_counted(tmp_path):
+    folder = write_1m(tmp_path)
+    write(folder / "users.dat", [f"{u}::F::1::1::1" for u in range(1, 12)])
+    append(folder / "movies.dat", "3::New (1999)::War")
+    users = folder / "users.dat"
+    assert read_movielens_1m(folder).warnings == (
+        f"{users}:10: 2 of 11 users are unknown to the ratings; first '10'",
+        f"{users}: 1 of 10 rated users are missing, taken as unseen; first '0'",
+        f"{folder / 'movies.dat'}:4: 1 of 4 items are unknown to the ratings; first '3'",
+    )
