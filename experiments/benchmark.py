@@ -1,34 +1,43 @@
 """Time training and compare it with PyTorch, alternating in one run.
 
 python -m experiments.benchmark --dataset=umls --population=64 [--json=FILE]
+python -m experiments.benchmark --method=coldnas --dataset=lastfm --population=64 [--json=FILE]
 
-Prints trained candidate-epochs a second of a population, of populations of other sizes, of PyTorch
-one structure at a time and batched (where it is installed), of the matrix products alone, the
-memory and where the time goes.
+Prints what a population trains a second (candidate-epochs of AutoBLM, users of ColdNAS), what
+populations of other sizes do, PyTorch as published and batched (where it is installed), and the
+matrix products alone, the memory and where the time goes. The flags depend on the method.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
-from kapl_jax.benchmarking.report import BenchmarkSettings, run_benchmark
+from absl import flags
+
+from kapl_jax.benchmarking.registry import BENCHMARKS, DEFAULT, method_asked
+from kapl_jax.benchmarking.report import run_benchmark
 from kapl_jax.runs.files import write_json
 from kapl_jax.runs.program import run_program, use_cpu_cores
 from kapl_jax.runs.settings import define_flags, from_flags
+
+_METHOD = flags.DEFINE_enum("method", DEFAULT, list(BENCHMARKS), "What is trained.")
 
 
 def main(argv: list[str]) -> None:
     """Run the benchmark as the flags say."""
     del argv
-    settings = from_flags(BenchmarkSettings)
+    entry = BENCHMARKS[_METHOD.value]
+    settings = from_flags(entry.settings)
     use_cpu_cores(settings.cpu_devices or None)
-    figures = run_benchmark(settings, print)
+    figures = run_benchmark(entry.make(settings), settings, print)
     if settings.json:
-        write_json(Path(settings.json), {"settings": dataclasses.asdict(settings), **figures})
+        setup = {"method": _METHOD.value, "settings": dataclasses.asdict(settings)}
+        write_json(Path(settings.json), {**setup, **figures})
         print(f"figures: {settings.json}")
 
 
 if __name__ == "__main__":
-    define_flags(BenchmarkSettings)
+    define_flags(BENCHMARKS[method_asked(sys.argv[1:])].settings)
     run_program(main)

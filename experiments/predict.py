@@ -3,12 +3,14 @@
 python -m experiments.predict --workdir=DIR --head=ENTITY --relation=RELATION
 python -m experiments.predict --workdir=DIR --relation=RELATION --tail=ENTITY
 python -m experiments.predict --workdir=DIR --queries=FILE
+python -m experiments.predict --workdir=DIR --ratings=FILE [--user_features=FIELD=VALUE,...]
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -16,9 +18,10 @@ from absl import flags
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answer, Query
 from kapl_jax.methods.queries import query_from_flags, read_queries
-from kapl_jax.methods.registry import load_answerer
+from kapl_jax.methods.recommendations import Recommendation
+from kapl_jax.methods.registry import load_answerer, load_recommender
 from kapl_jax.runs.program import run_program
-from kapl_jax.runs.run_directory import read_run
+from kapl_jax.runs.run_directory import Run, read_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of registered data, as for the run.")
@@ -28,21 +31,47 @@ _TAIL = flags.DEFINE_string("tail", None, "Tail entity; the head is asked.")
 _QUERIES = flags.DEFINE_string(
     "queries", None, "File with a query a line: head, relation, tail; ? for the one that is asked."
 )
+_RATINGS = flags.DEFINE_string(
+    "ratings", None, "CSV of a new user's ratings, with the header item,rating; items are ranked."
+)
+_USER_FEATURES = flags.DEFINE_string(
+    "user_features", "", "What is known of the new user: field=value,field=value."
+)
 _TOP = flags.DEFINE_integer("top", 10, "Answers shown for each query.", lower_bound=1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object a query instead of tables.")
 
 
 def main(argv: list[str]) -> None:
-    """Answer the queries that the flags give."""
+    """Answer the queries that the flags give, or recommend to the user that they give."""
     if len(argv) > 1:
         raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
     if not _WORKDIR.value:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
+    run = read_run(_WORKDIR.value)
+    if _RATINGS.value:
+        _recommend(run, Path(_RATINGS.value))
+    else:
+        _answer(run)
+
+
+def _recommend(run: Run, ratings: Path) -> None:
+    recommender = load_recommender(run, _DATA_DIR.value or None)
+    user = recommender.new_user(ratings, _USER_FEATURES.value)
+    for warning in user.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    found = recommender.recommend(user, _TOP.value)
+    if _JSON.value:
+        print(json.dumps([dataclasses.asdict(one) for one in found], ensure_ascii=False))
+    else:
+        print(_as_ranking(found))
+
+
+def _answer(run: Run) -> None:
+    answerer = load_answerer(run, _DATA_DIR.value or None)
     if _QUERIES.value:
         queries = read_queries(Path(_QUERIES.value))
     else:
         queries = [query_from_flags(_HEAD.value, _RELATION.value, _TAIL.value)]
-    answerer = load_answerer(read_run(_WORKDIR.value), _DATA_DIR.value or None)
     for query, answers in zip(queries, answerer.answer(queries, _TOP.value), strict=True):
         print(_as_json(query, answers) if _JSON.value else _as_table(query, answers))
 
@@ -51,6 +80,17 @@ def _as_json(query: Query, answers: list[Answer]) -> str:
     asked = {"head": query.head, "relation": query.relation, "tail": query.tail}
     listed = [dataclasses.asdict(answer) for answer in answers]
     return json.dumps({"query": asked, "answers": listed}, ensure_ascii=False)
+
+
+def _as_ranking(found: list[Recommendation]) -> str:
+    names = [one.title or one.item for one in found]
+    width = max(len("item"), *map(len, names))
+    lines = [f"  rank  {'item':<{width}}  predicted rating  in training"]
+    lines += [
+        f"  {rank:>4}  {name:<{width}}  {one.rating:>16.3f}  {'yes' if one.seen else 'no'}"
+        for rank, (name, one) in enumerate(zip(names, found, strict=True), start=1)
+    ]
+    return "\n".join(lines)
 
 
 def _as_table(query: Query, answers: list[Answer]) -> str:

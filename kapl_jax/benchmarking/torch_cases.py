@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +17,7 @@ from kapl_jax.benchmarking.torch_bilinear import (
     log_loss_with_broadcast,
     train_one_by_one,
 )
+from kapl_jax.benchmarking.torch_threads import ideal_of_processes
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.methods.autoblm.problem import TrainingOptions
 
@@ -68,17 +68,6 @@ def torch_cases(
     def case(name: str, count: int, train: Callable[[], TrainingOutcome]) -> Case:
         return Case(name, lambda: train().seconds / (epochs * count))
 
-    cores = torch.get_num_threads()
-
-    def one_process_a_core() -> TrainingOutcome:
-        # As if every core ran its own process without disturbing the others.
-        torch.set_num_threads(1)
-        try:
-            outcome = single.train()
-        finally:
-            torch.set_num_threads(cores)
-        return dataclasses.replace(outcome, seconds=outcome.seconds / cores)
-
     alone = work(min(_IN_TURN, len(structures)))
     together = work(max(1, len(structures) // chunk_size) * min(chunk_size, len(structures)))
     size, count = min(chunk_size, len(structures)), len(together.structures)
@@ -93,6 +82,9 @@ def torch_cases(
             lambda: train_one_by_one(alone, log_loss_with_broadcast),
         ),
         case(f"torch.compile, by hand, chunks of {size}", count, by_hand.train),
-        case(f"the same, ideal of {cores} processes of one thread", count, one_process_a_core),
+        Case(
+            f"the same, ideal of {torch.get_num_threads()} processes of one thread",
+            lambda: ideal_of_processes(lambda: single.train().seconds) / (epochs * count),
+        ),
         case(f"torch.compile, torch.func.vmap, chunks of {size}", count, by_vmap.train),
     ]

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kapl_jax.explain.cells import cell_points, fill_cell, frame_cells, write_cell
+from kapl_jax.explain.style import CELL_EMPTY
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, told apart with any common kind of colour blindness; one per relation
 # block, in an order that gives the usual four blocks the clearest contrast.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
-_EMPTY = "#F4F4F4"
-_TEXT = "#1A1A1A"
 
 
 def draw_structure(axes: Axes, structure: np.ndarray, title: str | None = None) -> None:
@@ -30,58 +31,24 @@ def draw_structure(axes: Axes, structure: np.ndarray, title: str | None = None) 
     Letters scale with the size the axes have when called.
     """
     num_blocks = len(structure)
-    points = _cell_points(axes, num_blocks)
+    points = cell_points(axes, num_blocks, num_blocks)
     for i, j in np.ndindex(structure.shape):
         _draw_cell(axes, i, j, int(structure[i, j]), points)
-    axes.set_xlim(-0.02, num_blocks + 0.02)
-    axes.set_ylim(num_blocks + 0.02, -0.02)
-    axes.set_aspect("equal")
-    axes.xaxis.tick_top()
-    centres = np.arange(num_blocks) + 0.5
-    label_points = min(9.0, max(4.0, 0.34 * points))
-    axes.set_xticks(centres, [f"t{j + 1}" for j in range(num_blocks)], fontsize=label_points)
-    axes.set_yticks(centres, [f"h{i + 1}" for i in range(num_blocks)], fontsize=label_points)
-    axes.tick_params(length=0, pad=2, colors="#555555")
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if title is not None:
-        axes.set_title(title, fontsize=label_points + 1.5, color=_TEXT, pad=4)
-
-
-def _cell_points(axes: Axes, num_blocks: int) -> float:
-    """Return the side of one cell in points (1/72 inch)."""
-    inches = axes.get_window_extent().transformed(axes.figure.dpi_scale_trans.inverted())
-    return min(inches.width, inches.height) / num_blocks * 72
+    heads = [f"h{i + 1}" for i in range(num_blocks)]
+    tails = [f"t{j + 1}" for j in range(num_blocks)]
+    frame_cells(axes, heads, tails, points, title)
 
 
 def _draw_cell(axes: Axes, i: int, j: int, entry: int, points: float) -> None:
-    from matplotlib.patches import Rectangle  # noqa: PLC0415 - see the module's text
-
     relation = abs(entry)
-    face = PALETTE[relation - 1] if relation else _EMPTY
-    patch = Rectangle((j + 0.02, i + 0.02), 0.96, 0.96, facecolor=face, edgecolor="white")
-    patch.set_linewidth(0)
-    axes.add_patch(patch)
+    face = PALETTE[relation - 1] if relation else CELL_EMPTY
+    patch = fill_cell(axes, i, j, face)
     if entry < 0:
         patch.set_facecolor((*_rgb(face), 0.45))
-        stripes = Rectangle((j + 0.02, i + 0.02), 0.96, 0.96, fill=False, edgecolor=face)
-        stripes.set(hatch="////", linewidth=0)
-        axes.add_patch(stripes)
+        stripes = fill_cell(axes, i, j, "none")
+        stripes.set(hatch="////", edgecolor=face)
     if relation:
-        _write_cell(axes, i, j, f"{'−' if entry < 0 else '+'}r{relation}", points)
-
-
-def _write_cell(axes: Axes, i: int, j: int, label: str, points: float) -> None:
-    axes.text(
-        j + 0.5,
-        i + 0.5,
-        label,
-        ha="center",
-        va="center",
-        fontsize=min(14.0, max(3.0, 0.36 * points)),
-        color=_TEXT,
-        bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
-    )
+        write_cell(axes, i, j, f"{'−' if entry < 0 else '+'}r{relation}", points)
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:

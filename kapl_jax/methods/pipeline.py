@@ -174,7 +174,8 @@ class SearchPipeline(abc.ABC, Generic[S]):
         trainer = self.trainer(settings.search_options())
         searcher = REGISTRY[settings.searcher](self._context(trainer.problem))
         cost = rounds * schedule.cost(settings.round_size)
-        with self.stage("search", trainer, schedule, cost) as stage:
+        every = settings.evaluate_search_every
+        with self.stage("search", trainer, schedule, cost, every) as stage:
 
             def train_round(number: int, structures: np.ndarray) -> np.ndarray:
                 individuals = [Individual(one, numbers, settings.seed) for one in structures]
@@ -219,7 +220,8 @@ class SearchPipeline(abc.ABC, Generic[S]):
         ]
         trainer = self.trainer(settings.final_options())
         schedule = full_training(settings.epochs)
-        with self.stage("tuning", trainer, schedule, schedule.cost(len(individuals))) as stage:
+        cost, every = schedule.cost(len(individuals)), settings.evaluate_search_every
+        with self.stage("tuning", trainer, schedule, cost, every) as stage:
             outcomes = stage.train(0, individuals)
         best: dict[str, Outcome] = {}
         for outcome in outcomes:

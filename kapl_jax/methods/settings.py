@@ -32,6 +32,9 @@ class SearchSettings:
     )
     structure: str = setting("", "Skip the search: preset names or structures, separated by '|'.")
     epochs: int = setting(30, "Epochs of a structure in the search and in tuning.", low=1)
+    evaluate_search_every: int = setting(
+        0, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
+    )
     halving_rungs: int = setting(1, "Rungs of successive halving in the search; 1 is none.", low=1)
     halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2)
     one_shot_pool: int = setting(512, "Structures that a supernet scores at a time.", low=2)

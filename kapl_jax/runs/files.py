@@ -12,10 +12,15 @@ import numpy as np
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to the side and rename it to `path`, durable once this returns."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to the side and rename it to `path`, durable once this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
+    with partial.open("wb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)

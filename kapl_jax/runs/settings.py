@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from absl import flags
@@ -61,14 +61,23 @@ def define_flags(settings: type[Any]) -> None:
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[field.name])
 
 
-def from_flags(settings: type[T]) -> T:
+def from_flags(
+    settings: type[T], suggested: Callable[[str], Mapping[str, Any]] = lambda dataset: {}
+) -> T:
     """Return the settings as given on the command line, checked.
+
+    Args:
+        settings: The dataclass.
+        suggested: What to take for flags that are not given, by the name of the data set.
 
     Raises:
         UserError: A value is out of range.
     """
     names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
-    made = settings(**{name: flags.FLAGS[name].value for name in names})
+    values = {name: flags.FLAGS[name].value for name in names}
+    fitting = suggested(str(values.get("dataset", "")))
+    values |= {name: fitting[name] for name in fitting if not flags.FLAGS[name].present}
+    made = settings(**values)
     check_ranges(made)
     return made
 

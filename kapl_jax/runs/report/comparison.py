@@ -8,12 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kapl_jax.runs.report import summary
-from kapl_jax.runs.report.formatting import MISSING, count, duration, metric_label, metric_value
-from kapl_jax.runs.report.models import Metrics, found_model, mean_of, metric_names, read_metrics
+from kapl_jax.runs.report.formatting import MISSING, count, duration, metric_value
+from kapl_jax.runs.report.metrics import (
+    MINOR_METRICS,
+    Metrics,
+    Spread,
+    merit,
+    metric_label,
+    metric_names,
+    read_metrics,
+)
+from kapl_jax.runs.report.models import found_model
 from kapl_jax.runs.run_directory import Run
 
-# Metrics that say little beside the others; JSON and the full table of results have them.
-MINOR_METRICS = frozenset({"hits_at_3", "mean_rank"})
 _FORMULA_SHOWN = 48
 
 
@@ -57,9 +64,12 @@ class Row:
 
 
 def compare(runs: Sequence[Run]) -> list[Row]:
-    """Return a row for each run, ordered by dataset, then by validation, the best first."""
+    """Return a row for each run, ordered by dataset, then by validation, the best first.
+
+    Runs on one dataset that select by different metrics stand apart.
+    """
     rows = [_row(run) for run in runs]
-    return sorted(rows, key=lambda row: (row.dataset, -mean_of(row.valid, row.metric)))
+    return sorted(rows, key=lambda row: (row.dataset, row.metric, -merit(row.valid, row.metric)))
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
@@ -129,7 +139,9 @@ def _row(run: Run) -> Row:
 
 def _valid_so_far(run: Run, candidate: Mapping[str, Any]) -> Metrics:
     known = read_metrics(candidate.get("valid"))
-    return known or read_metrics({summary.main_metric(run): candidate.get("score")})
+    if known or not candidate:
+        return known
+    return {summary.main_metric(run): Spread(summary.as_metric(run, summary.score(candidate)))}
 
 
 def _columns(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:

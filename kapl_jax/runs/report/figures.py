@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from kapl_jax.runs.report.svg import GRID, INK, MUTED, SERIES
+from kapl_jax.explain.style import GRID, INK, MUTED, SERIES, literal, plain_axes
 
 _WIDTH = 7.0
 _DASHES = ("-", "--", "-.", ":")
@@ -23,10 +23,10 @@ _DOTS_AS_IMAGE = 3000
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """Scores of one search in the order of training, and the best so far (-inf: none, diverged)."""
+    """Values of one search in the order of training, and the best so far (inf: none, diverged)."""
 
     label: str
-    scores: Sequence[float]
+    values: Sequence[float]
     best: Sequence[float]
 
 
@@ -75,40 +75,51 @@ class Point:
     named: bool
 
 
-def trajectory(searches: Sequence[Search], levels: Sequence[Level], y_label: str) -> Figure:
-    """Draw the best score so far against the number of candidates trained, each one as a dot.
+def trajectory(
+    searches: Sequence[Search], levels: Sequence[Level], y_label: str, direction: float
+) -> Figure:
+    """Draw the best value so far against the number of candidates trained, each one as a dot.
 
-    The axis starts at the lower quartile of all scores: where the good ones differ is what counts.
+    The axis ends where the worst quarter of all values begins: where the good ones differ is what
+    counts.
+
+    Args:
+        searches: What to draw, at least one finite value among them.
+        levels: Horizontal lines.
+        y_label: What the values measure.
+        direction: 1 where more is better, else -1.
     """
     figure, axes = _new(3.9)
-    finite = [s for one in searches for s in one.scores if math.isfinite(s)]
+    finite = [value for one in searches for value in one.values if math.isfinite(value)]
     for place, one in enumerate(searches):
         colour, dash = SERIES[place % len(SERIES)], _DASHES[place % len(_DASHES)]
-        count = np.arange(1, len(one.scores) + 1)
+        count = np.arange(1, len(one.values) + 1)
         dots: dict[str, Any] = {
             "s": 13,
             "alpha": 0.5,
             "linewidth": 0,
             "rasterized": len(finite) > _DOTS_AS_IMAGE,
         }
-        axes.scatter(count, _gaps(one.scores), color=colour, **dots)
+        axes.scatter(count, _gaps(one.values), color=colour, **dots)
         line: dict[str, Any] = {
             "color": colour,
             "linestyle": dash,
             "linewidth": 2,
-            "label": _text(one.label),
+            "label": literal(one.label),
         }
         axes.step(count, _gaps(one.best), where="post", **line)
     for place, level in enumerate(levels):
         dash = _DASHES[1 + place % 3]
         axes.axhline(
-            level.value, label=_text(level.label), color=INK, linestyle=dash, linewidth=1.2
+            level.value, label=literal(level.label), color=INK, linestyle=dash, linewidth=1.2
         )
-    values = [level.value for level in levels]
-    low, high = min(float(np.quantile(finite, 0.25)), *values, max(finite)), max(values + finite)
+    merits = direction * np.asarray(finite)
+    ends = [direction * float(np.quantile(merits, 0.25)), direction * float(max(merits))]
+    ends += [level.value for level in levels]
+    low, high = min(ends), max(ends)
     margin = 0.08 * (high - low) or 0.01
     axes.set_ylim(low - margin, high + margin)
-    axes.set_xlim(0, max(len(one.scores) for one in searches) + 1)
+    axes.set_xlim(0, max(len(one.values) for one in searches) + 1)
     axes.set_xlabel("candidates trained")
     axes.set_ylabel(y_label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -142,7 +153,7 @@ def results(rows: Sequence[Row], x_label: str) -> Figure:
     for place, row in enumerate(rows):
         if row.stressed:
             axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.14, linewidth=0)
-    axes.set_yticks(places, [_text(row.label) for row in rows])
+    axes.set_yticks(places, [literal(row.label) for row in rows])
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_fontweight("bold" if row.stressed else "normal")
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -171,11 +182,11 @@ def bars(categories: Sequence[str], groups: Sequence[Group], x_label: str) -> Fi
             np.nan_to_num(np.asarray(group.values, dtype=float)),
             height=height * 0.9,
             color=SERIES[place % len(SERIES)],
-            label=_text(group.label),
+            label=literal(group.label),
         )
         values = ["" if math.isnan(value) else f"{value:.3f}" for value in group.values]
         axes.bar_label(drawn, values, padding=3, color=INK, fontsize=9)
-    axes.set_yticks(places, [_text(category) for category in categories])
+    axes.set_yticks(places, [literal(category) for category in categories])
     axes.set_ylim(len(categories) - 0.5, -0.5)
     axes.set_xlabel(x_label)
     axes.margins(x=0.12)
@@ -200,12 +211,12 @@ def scatter(points: Sequence[Point], groups: Sequence[str], y_label: str) -> Fig
             markersize=6,
             alpha=0.85,
             elinewidth=1,
-            label=_text(group),
+            label=literal(group),
         )
     for point in points:
         if point.named:
             axes.annotate(
-                _text(point.label), (point.x, point.y.mean), (8, 0), textcoords="offset points",
+                literal(point.label), (point.x, point.y.mean), (8, 0), textcoords="offset points",
                 color=INK, fontsize=9, verticalalignment="center",
             )  # fmt: skip
     widths = [point.x for point in points]
@@ -230,13 +241,7 @@ def picture_axes(size: float = 2.4) -> tuple[Figure, Axes]:
 def _new(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=INK, labelsize=9, color=MUTED)
-    axes.xaxis.label.set_color(INK)
-    axes.yaxis.label.set_color(INK)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
+    plain_axes(axes)
     return figure, axes
 
 
@@ -256,11 +261,6 @@ def _gaps(values: Sequence[float]) -> np.ndarray:
     """Return `values` with NaN, which is not drawn, for what is not finite."""
     array = np.asarray(values, dtype=float)
     return np.where(np.isfinite(array), array, np.nan)
-
-
-def _text(label: str) -> str:
-    # A pair of dollar signs in a name would be read as mathematics.
-    return label.replace("$", r"\$")
 
 
 def _short(value: float) -> str:

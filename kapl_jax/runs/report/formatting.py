@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from kapl_jax.runs.report.models import Metrics
+from kapl_jax.runs.report.metrics import Metrics
 
 MISSING = "–"
-
-_METRIC_LABELS = {"mean_rank": "Mean rank", "accuracy": "Accuracy"}
-
-
-def metric_label(name: str) -> str:
-    """Return what people call a metric: `hits_at_10` is Hits@10, `mrr` MRR."""
-    if name in _METRIC_LABELS:
-        return _METRIC_LABELS[name]
-    cut = re.fullmatch(r"([a-z0-9]+)_at_(\d+)", name)
-    stem = cut[1] if cut else name
-    shown = stem.title() if stem == "hits" else stem.upper() if len(stem) <= 5 else stem
-    return f"{shown}@{cut[2]}" if cut else shown.replace("_", " ")
 
 
 def setting_label(name: str) -> str:

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from kapl_jax.runs.report.metrics import Metrics, merit, read_metrics
 from kapl_jax.runs.report.summary import main_metric
 from kapl_jax.runs.run_directory import Run
-
-
-@dataclasses.dataclass(frozen=True)
-class Spread:
-    """Mean of a metric over seeds and its standard deviation, None where there was one value."""
-
-    mean: float
-    std: float | None = None
-
-
-Metrics = Mapping[str, Spread]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,18 +36,6 @@ class Model:
     valid: Metrics
     test: Metrics
     parameters: int | None
-
-
-def read_metrics(entry: Mapping[str, Any] | None) -> dict[str, Spread]:
-    """Return the metrics of an entry; plain numbers have no deviation, nulls are left out."""
-    found = {}
-    for name, given in (entry or {}).items():
-        mean, std = (
-            (given.get("mean"), given.get("std")) if isinstance(given, dict) else (given, None)
-        )
-        if isinstance(mean, int | float) and not isinstance(mean, bool) and math.isfinite(mean):
-            found[name] = Spread(float(mean), None if std is None else float(std))
-    return found
 
 
 def found_model(run: Run) -> Model | None:
@@ -87,7 +66,7 @@ def final_models(run: Run) -> list[Model]:
     if not searched and found is not None and found.searched:
         searched = [found]
     by = main_metric(run)
-    return sorted([*searched, *baselines], key=lambda model: -mean_of(model.valid, by))
+    return sorted([*searched, *baselines], key=lambda model: merit(model.valid, by), reverse=True)
 
 
 def best_baseline(run: Run) -> Model | None:
@@ -95,14 +74,13 @@ def best_baseline(run: Run) -> Model | None:
     return next((model for model in final_models(run) if not model.searched), None)
 
 
-def mean_of(values: Metrics, name: str) -> float:
-    """Return the mean of a metric, -inf where it is unknown, so that it sorts last."""
-    return values[name].mean if name in values else -math.inf
+def symbols(structure: Any) -> np.ndarray | None:
+    """Return a candidate as an array of symbols, `int` or `bool`.
 
-
-def metric_names(groups: Sequence[Metrics]) -> list[str]:
-    """Return the names of all metrics in these groups, in the order they first occur."""
-    return list(dict.fromkeys(name for group in groups for name in group))
+    None where it is missing, or made of weights, which no picture or formula is drawn of.
+    """
+    array = np.asarray(structure if structure else 0.0)
+    return array if array.dtype.kind in "biu" else None
 
 
 def _name_of(run: Run, structure: Any) -> str | None:

@@ -20,7 +20,7 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Formula:
-    """A formula to be seen first, with its source to copy folded under it."""
+    """A formula of one or several lines to be seen first, its source to copy folded under it."""
 
     text: str
     source: str = ""

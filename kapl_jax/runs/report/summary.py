@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from kapl_jax.evaluation.objectives import sign
+from kapl_jax.runs.report.metrics import metric_label
 from kapl_jax.runs.run_directory import Run
 
 # Metrics by which runs are ordered, most telling first; the first one a run has is its main metric.
@@ -23,7 +25,10 @@ class Words:
     baseline: str
 
 
-_WORDS = {"autoblm": Words("structure", "preset")}
+_WORDS = {
+    "autoblm": Words("structure", "preset"),
+    "coldnas": Words("structure", "preset"),
+}
 _ANY_WORDS = Words("candidate", "baseline")
 
 
@@ -130,13 +135,20 @@ def ranked_candidates(run: Run) -> list[Mapping[str, Any]]:
 
 
 def main_metric(run: Run) -> str:
-    """Return the name of the metric by which the run selects."""
+    """Return the name of the metric by which the run selects: its objective, where it has one."""
+    if objective := setting(run, "objective"):
+        return str(objective)
     sources: list[Any] = [
         _result(run, "valid"),
         *(event.get("valid") for event in reversed(run.events)),
     ]
     known: Mapping[str, Any] = next((entry for entry in sources if entry), {})
     return next((name for name in _MAIN_METRICS if name in known), next(iter(known), "mrr"))
+
+
+def as_metric(run: Run, score: float) -> float:
+    """Return the main metric that a score stands for; of scores more is always better."""
+    return sign(main_metric(run)) * score
 
 
 def labels(runs: Sequence[Run]) -> list[str]:
@@ -152,11 +164,21 @@ def labels(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def by_dataset(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Return the runs grouped by dataset, since scores on different data do not compare."""
+def comparable(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs grouped by dataset and, where that varies within one, by main metric.
+
+    Scores on different data, or of different metrics, do not compare. A group's name says what is
+    the same in it.
+    """
+    metrics: dict[str, set[str]] = {}
+    for run in runs:
+        metrics.setdefault(dataset(run), set()).add(main_metric(run))
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(dataset(run), []).append(run)
+        name = dataset(run)
+        if len(metrics[name]) > 1:
+            name = f"{name}, selected by {metric_label(main_metric(run))}"
+        groups.setdefault(name, []).append(run)
     return groups
 
 

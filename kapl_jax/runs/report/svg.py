@@ -10,11 +10,9 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-# Colours drawn with are names for colours of the page, which has its own for light and for dark.
-INK, MUTED, GRID = "#1b2733", "#5c6b7a", "#d5dbe1"
-# Okabe and Ito's palette, safe for colour-blind readers, without its yellow (unreadable on white).
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+from kapl_jax.explain.style import GRID, INK, MUTED, SERIES
 
+# Colours drawn with are names for colours of the page, which has its own for light and for dark.
 _PAGE_COLOURS = {
     **{INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", "#000000": "currentColor"},
     **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES, start=1)},

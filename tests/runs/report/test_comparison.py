@@ -1,8 +1,10 @@
+import dataclasses
 import json
 from pathlib import Path
 
 from kapl_jax.runs.report.comparison import as_json, as_markdown, as_text, columns, compare
 from kapl_jax.runs.run_directory import Run, read_run
+from tests.runs.report.fake_cold_run import write_fake_cold_run
 from tests.runs.report.fake_run import write_fake_run
 
 
@@ -18,6 +20,29 @@ def fake_runs(folder: Path) -> list[Run]:
 def test_rows_are_ordered_by_dataset_then_validation(tmp_path: Path) -> None:
     rows = compare(fake_runs(tmp_path))
     assert [Path(row.run).name for row in rows] == ["other", "done", "late", "begun"]
+
+
+def test_lower_is_first_where_it_is_better(tmp_path: Path) -> None:
+    runs = [
+        read_run(write_fake_cold_run(tmp_path / "done")),
+        read_run(write_fake_cold_run(tmp_path / "late", finished=False, candidates=60)),
+        read_run(write_fake_cold_run(tmp_path / "ndcg", objective="ndcg_at_5")),
+        read_run(write_fake_cold_run(tmp_path / "early", finished=False, candidates=2)),
+    ]
+    rows = compare(runs)
+    assert [Path(row.run).name for row in rows] == ["late", "done", "early", "ndcg"]
+    means = [row.valid["mse"].mean for row in rows[:3]]
+    assert means == sorted(means)
+    lines = as_text(rows).splitlines()
+    assert len(lines) == 6
+    assert "searched-1: 0: shift | 1: shift" in lines[3]
+
+
+def test_an_event_without_metrics_tells_its_score_as_the_metric(tmp_path: Path) -> None:
+    run = read_run(write_fake_cold_run(tmp_path / "late", finished=False, candidates=1))
+    events = [{**event, "score": -0.21, "valid": None} for event in run.events]
+    (row,) = compare([dataclasses.replace(run, events=events)])
+    assert row.valid["mse"].mean == 0.21
 
 
 def test_text_columns_are_aligned_and_unfinished_runs_are_named(tmp_path: Path) -> None:

@@ -2,21 +2,7 @@ import math
 
 import pytest
 
-from kapl_jax.runs.report.formatting import count, duration, metric_label, number, spread, value
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [
-        ("mrr", "MRR"),
-        ("hits_at_10", "Hits@10"),
-        ("ndcg_at_5", "NDCG@5"),
-        ("mean_rank", "Mean rank"),
-        ("roc_auc_of_tasks", "roc auc of tasks"),
-    ],
-)
-def test_metric_labels(name: str, label: str) -> None:
-    assert metric_label(name) == label
+from kapl_jax.runs.report.formatting import count, duration, number, spread, value
 
 
 @pytest.mark.parametrize(

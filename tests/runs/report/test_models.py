@@ -1,34 +1,41 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from kapl_jax.runs.report.models import (
-    Spread,
-    best_baseline,
-    final_models,
-    found_model,
-    mean_of,
-    read_metrics,
-)
+from kapl_jax.runs.report.models import best_baseline, final_models, found_model, symbols
 from kapl_jax.runs.run_directory import read_run
+from tests.runs.report.fake_cold_run import write_fake_cold_run
 from tests.runs.report.fake_run import write_fake_run
-
-
-def test_metrics_are_read_with_and_without_deviation() -> None:
-    given = {"mrr": {"mean": 0.5, "std": 0.1}, "auc": 0.7, "hits_at_1": None, "pattern": "N-N"}
-    assert read_metrics(given) == {"mrr": Spread(0.5, 0.1), "auc": Spread(0.7)}
-    assert read_metrics(None) == {}
 
 
 def test_final_models_are_ordered_by_validation(tmp_path: Path) -> None:
     models = final_models(read_run(write_fake_run(tmp_path / "a")))
-    means = [mean_of(model.valid, "mrr") for model in models]
+    means = [model.valid["mrr"].mean for model in models]
     assert means == sorted(means, reverse=True)
     assert {model.name for model in models if model.searched} == {"searched-1", "searched-2"}
     assert {model.name for model in models if not model.searched} == {
         *("distmult", "complex", "analogy", "simple", "quate")
     }
+
+
+def test_lower_is_first_where_it_is_better(tmp_path: Path) -> None:
+    run = read_run(write_fake_cold_run(tmp_path / "a"))
+    means = [model.valid["mse"].mean for model in final_models(run)]
+    assert means == sorted(means)
+    assert final_models(run)[0].name == "searched-1"
+    baseline = best_baseline(run)
+    assert baseline is not None
+    assert baseline.name == "shift"
+
+
+def test_symbols_are_whole_numbers_or_truth_values() -> None:
+    assert np.array_equal(symbols([[True, False]]), [[True, False]])  # type: ignore[arg-type]
+    assert np.array_equal(symbols([[1, -2]]), [[1, -2]])  # type: ignore[arg-type]
+    assert symbols([[0.5, 1.0]]) is None
+    assert symbols(None) is None
+    assert symbols([]) is None
 
 
 @pytest.mark.parametrize(("best", "searched"), [("searched-1", True), ("complex", False)])

@@ -11,6 +11,7 @@ from kapl_jax.errors import UserError
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.report.page import render
 from kapl_jax.runs.run_directory import Run, read_run
+from tests.runs.report.fake_cold_run import NASTY_ITEM, NASTY_USER, write_fake_cold_run
 from tests.runs.report.fake_run import NASTY_DATASET, NASTY_RELATION, write_fake_run
 
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -90,6 +91,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
 
 
 @pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a finished search for modulation, by MSE."""
+    folder = tmp_path_factory.mktemp("cold")
+    return render([read_run(write_fake_cold_run(folder / "run"))])
+
+
+@pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of four runs on two datasets, one of them unfinished."""
     folder = tmp_path_factory.mktemp("several")
@@ -102,8 +110,8 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> str:
     return render([read_run(one) for one in folders])
 
 
-def test_pages_are_self_contained(finished: tuple[Run, str], several: str) -> None:
-    for source in (finished[1], several):
+def test_pages_are_self_contained(finished: tuple[Run, str], several: str, cold: str) -> None:
+    for source in (finished[1], several, cold):
         page = Page(source)
         assert page.references
         assert all(one.startswith(("#", "data:")) for one in page.references)
@@ -112,10 +120,11 @@ def test_pages_are_self_contained(finished: tuple[Run, str], several: str) -> No
         assert page.handlers == []
 
 
-def test_ids_are_unique_and_links_lead_somewhere(several: str) -> None:
-    page = Page(several)
-    assert len(set(page.ids)) == len(page.ids)
-    assert {one[1:] for one in page.references if one.startswith("#")} <= set(page.ids)
+def test_ids_are_unique_and_links_lead_somewhere(several: str, cold: str) -> None:
+    for source in (several, cold):
+        page = Page(source)
+        assert len(set(page.ids)) == len(page.ids)
+        assert {one[1:] for one in page.references if one.startswith("#")} <= set(page.ids)
 
 
 def test_all_sections_are_there_in_order(finished: tuple[Run, str]) -> None:
@@ -180,11 +189,69 @@ def test_a_search_in_which_all_diverged_has_a_page(fake: Callable[..., Run]) -> 
 
 def test_bare_results_of_another_method_have_a_page(tmp_path: Path) -> None:
     results = {"best": {"formula": "max(x, y)"}, "valid": {"auc": 0.7}, "test": {"auc": 0.65}}
-    run = Run(tmp_path / "run", {"method": "coldnas"}, [], results)
+    run = Run(tmp_path / "run", {"method": "other"}, [], results)
     page = Page(render([run]))
     assert page.sections == ["found", "results"]
     assert "AUC" in page.text
     assert "baseline" in page.text
+
+
+def test_a_search_for_modulation_has_its_own_sections_and_words(cold: str) -> None:
+    page = Page(cold)
+    assert page.sections == [
+        *("found", "trajectory", "pictures", "results", "published", "landscape", "reasons"),
+        *("parsimony", "hyperparameters", "settings"),
+    ]
+    assert "1,872 users, 3,846 items" in page.text
+    assert "-0.0031 against the best preset, shift; lower is better." in page.text
+    assert "The highest quarter of the candidates may lie above the axis" in page.text
+    assert "down is better" in page.text
+    assert "Lower is better for MSE and MAE." in page.text
+    assert "Adapted per user 256" in page.text
+    assert NASTY_USER in page.text
+    assert NASTY_ITEM in page.text
+    assert "h0 = leaky_relu([item, user] + φ4)\nh1" in html.unescape(cold), "a line an equation"
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        ({"recovered": True, "missing": [], "added": []}, "Planted structure found again"),
+        (
+            {"recovered": False, "missing": ["max at 1"], "added": ["min at 0", "shift at 2"]},
+            "Planted structure not found again; missing max at 1; added min at 0, shift at 2",
+        ),
+    ],
+)
+def test_a_planted_structure_is_looked_for(tmp_path: Path, planted: object, told: str) -> None:
+    run = Run(tmp_path, {"method": "coldnas"}, [], {"planted": planted})
+    assert told in Page(render([run])).text
+
+
+def test_metrics_of_unfinished_runs_are_not_negated(tmp_path: Path) -> None:
+    page = Page(render([read_run(write_fake_cold_run(tmp_path / "run", finished=False))]))
+    assert page.sections == ["found", "trajectory", "pictures", "settings"]
+    assert "Best validation MSE so far: 0.2" in page.text
+    assert "valid MSE 0.2" in page.text
+
+
+def test_candidates_of_weights_have_no_pictures(tmp_path: Path) -> None:
+    run = read_run(write_fake_cold_run(tmp_path / "run", finished=False, candidates=2))
+    events = [{**event, "candidate": [[0.5, 0.1], [1.0, 0.2]]} for event in run.events]
+    page = Page(render([dataclasses.replace(run, events=events)]))
+    assert page.sections == ["found", "trajectory", "settings"]
+
+
+def test_runs_that_select_by_other_metrics_have_figures_of_their_own(tmp_path: Path) -> None:
+    runs = [
+        read_run(write_fake_cold_run(tmp_path / objective, objective=objective))
+        for objective in ("mse", "ndcg_at_5")
+    ]
+    page = Page(render(runs))
+    assert "lastfm, selected by MSE" in page.text
+    assert "lastfm, selected by nDCG@5" in page.text
+    assert len([one for one in page.ids if re.fullmatch(r"trajectory\d-figure_1", one)]) == 2
+    assert len(set(page.ids)) == len(page.ids)
 
 
 def test_several_runs_stand_beside_each_other(several: str) -> None:

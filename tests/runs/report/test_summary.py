@@ -76,6 +76,29 @@ def test_labels_are_short_and_distinct(tmp_path: Path) -> None:
     assert len(set(twice)) == 2
 
 
+def test_the_objective_is_the_main_metric() -> None:
+    run = run_of(-0.3, -0.2, None, method="coldnas", settings={"objective": "mse"})
+    assert summary.main_metric(run) == "mse"
+    assert [summary.as_metric(run, one) for one in summary.best_so_far(run)] == [0.3, 0.2, 0.2]
+    best = summary.best_candidate(run)
+    assert best is not None
+    assert best["id"] == "1"
+    other = run_of(0.3, settings={"objective": "ndcg_at_3"})
+    assert summary.as_metric(other, 0.3) == 0.3
+
+
+def test_runs_compare_on_the_same_data_and_metric() -> None:
+    def run(name: str, objective: str) -> Run:
+        return run_of(0.1, settings={"objective": objective}, dataset={"name": name})
+
+    one, two, three = run("a", "mse"), run("a", "mse"), run("b", "mse")
+    assert summary.comparable([one, two, three]) == {"a": [one, two], "b": [three]}
+    other = run("a", "ndcg_at_3")
+    assert summary.comparable([one, other, three]) == {
+        **{"a, selected by MSE": [one], "a, selected by nDCG@3": [other], "b": [three]}
+    }
+
+
 def test_words_fit_all_runs() -> None:
     blocks, other = run_of(0.1), run_of(0.1, method="other")
     assert summary.words([blocks]).baseline == "preset"

@@ -12,9 +12,12 @@ from kapl_jax.runs.report.section import Section
 from kapl_jax.runs.report.sections.by_relation import by_relation
 from kapl_jax.runs.report.sections.headline import headline
 from kapl_jax.runs.report.sections.hyperparameters import hyperparameters
+from kapl_jax.runs.report.sections.landscape import landscape
 from kapl_jax.runs.report.sections.overview import overview
 from kapl_jax.runs.report.sections.parsimony import parsimony
 from kapl_jax.runs.report.sections.pictures import pictures
+from kapl_jax.runs.report.sections.published import published
+from kapl_jax.runs.report.sections.reasons import reasons
 from kapl_jax.runs.report.sections.results import results
 from kapl_jax.runs.report.sections.settings import settings
 from kapl_jax.runs.report.sections.trajectory import trajectory
@@ -28,6 +31,9 @@ SECTIONS: tuple[SectionFunction, ...] = (
     trajectory,
     pictures,
     results,
+    published,
+    landscape,
+    reasons,
     by_relation,
     parsimony,
     hyperparameters,

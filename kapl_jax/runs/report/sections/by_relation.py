@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kapl_jax.runs.report import figures, summary
-from kapl_jax.runs.report.formatting import count, metric_label, number, setting_label
-from kapl_jax.runs.report.models import read_metrics
+from kapl_jax.runs.report.formatting import count, number, setting_label
+from kapl_jax.runs.report.metrics import metric_label, read_metrics
 from kapl_jax.runs.report.section import Block, Figure, Section, Table
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
@@ -25,7 +25,7 @@ def by_relation(runs: Sequence[Run]) -> Section | None:
     """Return figures by pattern and cardinality, one a dataset, and the tables behind them."""
     blocks: list[Block] = []
     known = [run for run in runs if _parts(run, "by_pattern") or _parts(run, "by_relation")]
-    groups = summary.by_dataset(known)
+    groups = summary.comparable(known)
     for place, (dataset, members) in enumerate(groups.items()):
         names = summary.labels(members)
         suffix = f": {dataset}" if len(groups) > 1 else ""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from kapl_jax.evaluation.objectives import LOWER_IS_BETTER, sign
 from kapl_jax.runs.report import summary
-from kapl_jax.runs.report.comparison import MINOR_METRICS
-from kapl_jax.runs.report.formatting import count, duration, metric_label, metric_value, number
-from kapl_jax.runs.report.models import Model, best_baseline, found_model, mean_of, metric_names
+from kapl_jax.runs.report.formatting import count, duration, metric_value, number
+from kapl_jax.runs.report.metrics import (
+    MINOR_METRICS,
+    better,
+    direction_note,
+    merit,
+    metric_label,
+    metric_names,
+)
+from kapl_jax.runs.report.models import Model, best_baseline, found_model
 from kapl_jax.runs.report.section import Block, Facts, Formula, Section, Table
 from kapl_jax.runs.run_directory import Run
+
+# Sizes of a dataset worth naming, of those that a kind of data has.
+_SIZES = ("entities", "relations", "users", "items")
 
 
 def headline(runs: Sequence[Run]) -> Section:
@@ -41,26 +53,29 @@ def _message(run: Run) -> str:
         return f"The best {terms.candidate} is the {terms.baseline} {found.name}: {reached}."
     if baseline is None:
         return f"The best {terms.candidate} found reaches {reached}."
-    gain = mean_of(found.valid, by) - mean_of(baseline.valid, by)
+    gain = summary.as_metric(run, merit(found.valid, by) - merit(baseline.valid, by))
     verdict = f"{gain:+.4f} against" if abs(gain) >= 5e-5 else "level with"
+    direction = f"; {better(sign(by))}" if by in LOWER_IS_BETTER else ""
     return (
         f"The best {terms.candidate} found reaches {reached}. In validation that is {verdict} the "
-        f"best {terms.baseline}, {baseline.name}."
+        f"best {terms.baseline}, {baseline.name}{direction}."
     )
 
 
 def _progress(run: Run) -> str:
     best, label = summary.best_candidate(run), metric_label(summary.main_metric(run))
-    so_far = (
-        "" if best is None else f" Best validation {label} so far: {number(summary.score(best))}."
-    )
-    return f"This run is not finished (stage: {summary.stage(run)}).{so_far}"
+    lead = f"This run is not finished (stage: {summary.stage(run)})."
+    if best is None:
+        return lead
+    reached = number(summary.as_metric(run, summary.score(best)))
+    return f"{lead} Best validation {label} so far: {reached}."
 
 
 def _formula(run: Run) -> tuple[str, str] | None:
     best = (run.results or {}).get("best") or {}
     if best.get("formula"):
-        return str(best["formula"]), str(best.get("latex") or "")
+        equations = best.get("expressions") or [best["formula"]]
+        return "\n".join(map(str, equations)), str(best.get("latex") or "")
     event = summary.best_candidate(run)
     if run.results is None and event is not None and event.get("describe"):
         return str(event["describe"]), ""
@@ -69,7 +84,7 @@ def _formula(run: Run) -> tuple[str, str] | None:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     data = run.config.get("dataset") or {}
-    sizes = [f"{count(data[key])} {key}" for key in ("entities", "relations") if key in data]
+    sizes = [f"{count(data[key])} {key}" for key in _SIZES if key in data]
     name = summary.dataset(run)
     entries = [
         ("Dataset", f"{name} ({', '.join(sizes)})" if sizes else name),
@@ -77,13 +92,27 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Candidates trained", count(summary.candidates_trained(run))),
         ("Seeds of the final stage", count(summary.seeds(run))),
         ("Parameters", count((run.results or {}).get("parameters"))),
+        ("Adapted per user", count((run.results or {}).get("adapted_per_user"))),
         ("FLOPs a query", count((run.results or {}).get("flops_per_query"))),
         ("Time", duration(summary.seconds(run))),
         ("Device", summary.device(run) or ""),
     ]
     if run.results is None:
         entries.insert(0, ("Status", f"not finished, stage: {summary.stage(run)}"))
+    entries.append(("Planted structure", _planted((run.results or {}).get("planted") or {})))
     return [(label, shown) for label, shown in entries if shown not in ("", "–")]
+
+
+def _planted(planted: Mapping[str, Any]) -> str:
+    """Return whether the structure that generated the data was found again, empty if unknown."""
+    if not planted:
+        return ""
+    if planted.get("recovered"):
+        return "found again"
+    differences = [
+        f"{word} {', '.join(planted[word])}" for word in ("missing", "added") if planted.get(word)
+    ]
+    return "; ".join(["not found again", *differences])
 
 
 def _versus(run: Run) -> Table | None:
@@ -107,4 +136,5 @@ def _versus(run: Run) -> Table | None:
         for role, model in beside
     ]
     caption = "Mean ± standard deviation over seeds; chosen by validation, test reported once."
+    caption = f"{caption} {direction_note([by, *names])}".rstrip()
     return Table(header, rows, frozenset({0, 1}), frozenset({0}), caption)

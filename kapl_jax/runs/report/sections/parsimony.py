@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kapl_jax.evaluation.objectives import sign
 from kapl_jax.runs.report import figures, summary
-from kapl_jax.runs.report.formatting import count, metric_label, number
+from kapl_jax.runs.report.formatting import count, number
+from kapl_jax.runs.report.metrics import axis_label, metric_label
 from kapl_jax.runs.report.models import best_baseline, final_models, found_model
 from kapl_jax.runs.report.section import Figure, Section
 from kapl_jax.runs.report.svg import to_svg
@@ -14,7 +16,7 @@ from kapl_jax.runs.run_directory import Run
 
 def parsimony(runs: Sequence[Run]) -> Section | None:
     """Return parameters against the test metric, one figure a dataset."""
-    groups = summary.by_dataset(runs)
+    groups = summary.comparable(runs)
     blocks = []
     for place, (dataset, members) in enumerate(groups.items()):
         names = summary.labels(members)
@@ -23,7 +25,9 @@ def parsimony(runs: Sequence[Run]) -> Section | None:
             blocks.append(_figure(members, names, points, heading, f"parsimony{place}"))
     if not blocks:
         return None
-    lead = "Test quality against the number of parameters: up is better, left is cheaper."
+    ways = {sign(summary.main_metric(run)) for run in runs}
+    better = " or ".join("up" if way > 0 else "down" for way in sorted(ways))
+    lead = f"Test quality against the number of parameters: {better} is better, left is cheaper."
     return Section("parsimony", "Parameters against quality", lead, blocks)
 
 
@@ -52,15 +56,15 @@ def _figure(
     heading: str,
     name: str,
 ) -> Figure:
-    label, baseline = metric_label(summary.main_metric(runs[0])), summary.words(runs).baseline
+    by, baseline = summary.main_metric(runs[0]), summary.words(runs).baseline
     kinds = ("searched", f"{baseline}s")
     if len(runs) == 1:
         groups = list(kinds)
     else:
         groups = [f"{run_name}: {kind}" for run_name in names for kind in kinds]
-    drawn = figures.scatter(points, groups, f"test {label}")
+    drawn = figures.scatter(points, groups, axis_label(by, "test"))
     words = "; ".join(f"{p.label} {count(p.x)} parameters, {number(p.y.mean)}" for p in points)
-    svg = to_svg(drawn, name, f"Parameters against test {label}. {words}")
+    svg = to_svg(drawn, name, f"Parameters against test {metric_label(by)}. {words}")
     caption = (
         "Mean over seeds with one standard deviation. "
         f"Named: the chosen model and the best {baseline}."

@@ -10,15 +10,20 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from kapl_jax.explain.block_pictures import draw_structure
+from kapl_jax.explain.modulation_pictures import draw_modulation
 from kapl_jax.runs.report import figures, summary
-from kapl_jax.runs.report.formatting import metric_label, metric_value, number
-from kapl_jax.runs.report.models import Model, final_models, found_model
+from kapl_jax.runs.report.formatting import metric_value, number
+from kapl_jax.runs.report.metrics import metric_label
+from kapl_jax.runs.report.models import Model, final_models, found_model, symbols
 from kapl_jax.runs.report.section import Block, Gallery, Picture, Section
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
 
 # How a method's candidates are drawn; a method that is not here has no pictures in its report.
-PICTURES: Mapping[str, Callable[[Axes, np.ndarray], Any]] = {"autoblm": draw_structure}
+PICTURES: Mapping[str, Callable[[Axes, np.ndarray], Any]] = {
+    "autoblm": draw_structure,
+    "coldnas": draw_modulation,
+}
 
 _SHOWN_UNFINISHED = 8
 
@@ -45,16 +50,20 @@ def pictures(runs: Sequence[Run]) -> Section | None:
 def _searched(run: Run, name: str) -> list[Picture]:
     if run.results is None:
         return _best_so_far(run, name)
-    models = [model for model in final_models(run) if model.searched and model.structure]
+    models = [model for model in _drawable(run) if model.searched]
     return [_picture(run, model, f"{name}-{place}") for place, model in enumerate(models)]
+
+
+def _drawable(run: Run) -> list[Model]:
+    return [model for model in final_models(run) if symbols(model.structure) is not None]
 
 
 def _baselines(runs: Sequence[Run]) -> list[Picture]:
     """Return the baselines of all runs, each but once: their pictures are the same in every run."""
     first: dict[tuple[str, str], tuple[Run, Model]] = {}
     for run in runs:
-        for model in final_models(run):
-            if not model.searched and model.structure:
+        for model in _drawable(run):
+            if not model.searched:
                 first.setdefault((model.name, str(model.structure)), (run, model))
     return [
         _picture(run, model, f"baseline{place}", with_result=len(runs) == 1)
@@ -70,10 +79,10 @@ def _best_so_far(run: Run, name: str) -> list[Picture]:
             _draw(run, event["candidate"], f"{name}-{place}", str(event.get("describe", ""))),
             str(event.get("name") or f"no. {place + 1}"),
             str(event.get("describe", "")),
-            f"valid {label} {number(summary.score(event))}",
+            f"valid {label} {number(summary.as_metric(run, summary.score(event)))}",
         )
         for place, event in enumerate(events)
-        if event.get("candidate")
+        if symbols(event.get("candidate")) is not None
     ]
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kapl_jax.runs.report import figures, summary
-from kapl_jax.runs.report.formatting import count, metric_label, metric_value
-from kapl_jax.runs.report.models import Metrics, Model, final_models, found_model, metric_names
+from kapl_jax.runs.report.formatting import count, metric_value
+from kapl_jax.runs.report.metrics import (
+    MINOR_METRICS,
+    Metrics,
+    axis_label,
+    direction_note,
+    metric_label,
+    metric_names,
+)
+from kapl_jax.runs.report.models import Model, final_models, found_model
 from kapl_jax.runs.report.section import Block, Figure, Section, Table
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
@@ -37,7 +45,7 @@ def _figure(run: Run, models: Sequence[Model], heading: str, name: str) -> Figur
         figures.Row(m.name, _stressed(run, m), _interval(m.valid, by), _interval(m.test, by))
         for m in models
     ]
-    drawn = figures.results(rows, metric_label(by))
+    drawn = figures.results(rows, axis_label(by))
     words = "; ".join(
         f"{m.name} {metric_value(m.valid, by)}, test {metric_value(m.test, by)}" for m in models
     )
@@ -63,7 +71,8 @@ def _table(run: Run, models: Sequence[Model]) -> Table:
         for model in models
     ]
     strong = frozenset(place for place, model in enumerate(models) if _stressed(run, model))
-    caption = "Ordered by validation. Mean ± standard deviation over seeds."
+    note = direction_note(name for name in [by, *names] if name not in MINOR_METRICS)
+    caption = f"Ordered by validation. Mean ± standard deviation over seeds. {note}".rstrip()
     return Table(header, rows, frozenset({0, 1}), strong, caption)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from kapl_jax.evaluation.objectives import sign
 from kapl_jax.runs.report import figures, summary
-from kapl_jax.runs.report.formatting import count, metric_label, number
-from kapl_jax.runs.report.models import best_baseline, mean_of
+from kapl_jax.runs.report.formatting import count, number
+from kapl_jax.runs.report.metrics import axis_label, merit
+from kapl_jax.runs.report.models import best_baseline
 from kapl_jax.runs.report.section import Figure, Section
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
@@ -16,7 +18,7 @@ from kapl_jax.runs.run_directory import Run
 def trajectory(runs: Sequence[Run]) -> Section | None:
     """Return the best score so far against candidates trained, one figure a dataset."""
     blocks = []
-    groups = summary.by_dataset([run for run in runs if _scored(run)])
+    groups = summary.comparable([run for run in runs if _scored(run)])
     for place, (dataset, members) in enumerate(groups.items()):
         heading = dataset if len(groups) > 1 else ""
         names = summary.labels(members)
@@ -32,19 +34,22 @@ def _scored(run: Run) -> bool:
 
 
 def _figure(runs: Sequence[Run], names: Sequence[str], heading: str, name: str) -> Figure:
-    searches = [
-        figures.Search(label, summary.search_scores(run), summary.best_so_far(run))
-        for run, label in zip(runs, names, strict=True)
-    ]
-    levels = _levels(runs)
-    label = metric_label(summary.main_metric(runs[0]))
-    drawn = figures.trajectory(searches, levels, f"validation {label}")
+    searches = [_search(run, label) for run, label in zip(runs, names, strict=True)]
+    levels, by = _levels(runs), summary.main_metric(runs[0])
+    drawn = figures.trajectory(searches, levels, axis_label(by, "validation"), sign(by))
     words = "; ".join(
         f"{one.label}: best {number(one.best[-1])} after {count(len(one.best))} candidates"
         for one in searches
     )
     svg = to_svg(drawn, name, f"Search trajectory. {words}")
-    return Figure(svg, _caption(searches, levels), heading)
+    return Figure(svg, _caption(searches, levels, by), heading)
+
+
+def _search(run: Run, label: str) -> figures.Search:
+    """Return a search in its own metric, which is what people compare with other results."""
+    values = [summary.as_metric(run, score) for score in summary.search_scores(run)]
+    best = [summary.as_metric(run, score) for score in summary.best_so_far(run)]
+    return figures.Search(label, values, best)
 
 
 def _levels(runs: Sequence[Run]) -> list[figures.Level]:
@@ -54,14 +59,17 @@ def _levels(runs: Sequence[Run]) -> list[figures.Level]:
     known = [model for model in known if by in model.valid]
     if not known:
         return []
-    best = max(known, key=lambda model: mean_of(model.valid, by))
+    best = max(known, key=lambda model: merit(model.valid, by))
     return [figures.Level(f"best {word} ({best.name}), final", best.valid[by].mean)]
 
 
-def _caption(searches: Sequence[figures.Search], levels: Sequence[figures.Level]) -> str:
-    scores = [score for one in searches for score in one.scores]
+def _caption(
+    searches: Sequence[figures.Search], levels: Sequence[figures.Level], metric: str
+) -> str:
+    scores = [value for one in searches for value in one.values]
     diverged = sum(not math.isfinite(score) for score in scores)
-    parts = ["The lowest quarter of the candidates may lie below the axis."]
+    ends = ("lowest", "below") if sign(metric) > 0 else ("highest", "above")
+    parts = [f"The {ends[0]} quarter of the candidates may lie {ends[1]} the axis."]
     if diverged:
         parts.append(f"{count(diverged)} of {count(len(scores))} candidates diverged.")
     if levels:

@@ -1,0 +1,93 @@
+"""What a method gives to be timed: its settings, its cases and its unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from kapl_jax.benchmarking.timing import Case
+from kapl_jax.runs.settings import check_ranges, setting
+
+Write = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """The settings that benchmarks share; the program's flags are made from a method's own."""
+
+    dataset: str = setting("", "Registered data or a folder.")
+    data_dir: str = setting("", "Folder of registered data.")
+    embedding_dim: int = setting(32, "Embedding dimension.", low=4)
+    batch_size: int = setting(32, "Size of a batch.", low=1)
+    population: int = setting(64, "Structures trained side by side.", low=1)
+    curve: str = setting("1,2,4,8,16,32,64,128,256", "Population sizes of the curve; '' for none.")
+    epochs: int = setting(2, "Epochs a measurement.", low=1)
+    rounds: int = setting(5, "Measurements of each program, in turn.", low=1)
+    chunk_size: int = setting(0, "Most structures on the devices at once; 0: chosen.", low=0)
+    torch_chunk_size: int = setting(4, "Structures in a batch of batched PyTorch.", low=1)
+    torch: bool = setting(True, "Time PyTorch, too, where it is installed.")
+    profile: bool = setting(True, "Show where the time goes.")
+    cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
+    json: str = setting("", "File for the figures.")
+
+    def __post_init__(self) -> None:
+        """Check every value; see `runs.settings.check_ranges`."""
+        check_ranges(self)
+
+    @property
+    def curve_sizes(self) -> list[int]:
+        """The population sizes of the curve."""
+        return [int(size) for size in self.curve.split(",") if size.strip()]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A column that follows from the rate.
+
+    Attributes:
+        title: What it counts.
+        key: Its name in JSON.
+        factor: How many there are for a unit of work a second.
+    """
+
+    title: str
+    key: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of work, and how its times are shown.
+
+    Attributes:
+        name: One of it.
+        rate_key: The name in JSON of how many are done a second.
+        symbol: The unit of time in tables.
+        scale: How many of these a second has.
+        derived: Another way to say the rate; None for none.
+    """
+
+    name: str
+    rate_key: str
+    symbol: str = "ms"
+    scale: float = 1e3
+    derived: Derived | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What is to be timed.
+
+    Attributes:
+        headline: One line on the data and the model; the device is added.
+        unit: The unit of work of all cases.
+        cases: Makes the programs to time in turn, ours first.
+        curve: Makes the cases of populations of several sizes, by size.
+        epoch: Makes a warmed-up function that trains our population's first chunk for an epoch.
+    """
+
+    headline: str
+    unit: Unit
+    cases: Callable[[], list[Case]]
+    curve: Callable[[], Mapping[int, Case]]
+    epoch: Callable[[], Callable[[], object]]

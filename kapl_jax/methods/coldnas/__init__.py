@@ -1,0 +1,1 @@
+"""ColdNAS: where and how a hypernetwork modulates a predictor, for users with few ratings."""

@@ -1,0 +1,297 @@
+"""ColdNAS's problem: how one modulation structure is trained and evaluated on cold-start tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from kapl_jax.data.cold_start import ColdStartData
+from kapl_jax.evaluation.objectives import sign
+from kapl_jax.evaluation.recommendation import user_metrics
+from kapl_jax.methods.coldnas.tasks import TaskData, Tasks, rated_items, redrawn, task_data
+from kapl_jax.modulation.embeddings import UNSEEN
+from kapl_jax.modulation.model import ModulatedPredictor, RatedItems
+from kapl_jax.modulation.operations import Modulate, modulate
+from kapl_jax.search.problem import EpochKeys
+
+HYPERPARAMETERS = ("learning_rate", "decay", "weight_decay", "unseen_rate")
+# Users that are evaluated together: bounds memory, enough for any device.
+_USERS_AT_ONCE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class ColdNASOptions:
+    """What is fixed for a whole population, because it changes the program.
+
+    Attributes:
+        embedding_dim: d, of each field.
+        hidden_units: Width of each hidden layer of the predictor.
+        context_dim: Width of the set encoder.
+        batch_size: Users in a batch.
+        objective: Metric that is searched for.
+        redraw: Draw support and query of the training users anew each epoch.
+    """
+
+    embedding_dim: int = 32
+    hidden_units: tuple[int, ...] = (128, 64, 32)
+    context_dim: int = 256
+    batch_size: int = 32
+    objective: str = "mse"
+    redraw: bool = True
+
+    @property
+    def positions(self) -> int:
+        """C, the number of positions that can be modulated."""
+        return len(self.hidden_units) + 1
+
+
+@flax.struct.dataclass
+class TrainingState:
+    """What training changes: the model's parameters and the optimizer's state."""
+
+    parameters: Any
+    optimizer: Any
+
+
+class ColdNASProblem:
+    """Trains a structure by the squared error of the query ratings (`search.problem.Problem`).
+
+    The loss is the mean over users of the mean over their query items, of ratings scaled to 0..1;
+    metrics are of the ratings as they are. The optimizer is Adam with decoupled weight decay.
+    """
+
+    def __init__(
+        self,
+        cold_start: ColdStartData,
+        options: ColdNASOptions,
+        modulation: Callable[[jax.Array], Modulate] = modulate,
+    ) -> None:
+        """Prepare the arrays of `cold_start` for training with `options`.
+
+        Args:
+            cold_start: The tasks.
+            options: What is fixed.
+            modulation: How a candidate modulates.
+        """
+        self.cold_start = cold_start
+        self.options = options
+        self.model = ModulatedPredictor(
+            cold_start.item_features.sizes,
+            cold_start.user_features.sizes,
+            options.embedding_dim,
+            options.context_dim,
+            options.hidden_units,
+        )
+        self.data = task_data(cold_start, _USERS_AT_ONCE)
+        self._modulation = modulation
+        self._optimizer = optax.scale_by_adam()
+
+    def init(
+        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
+    ) -> TrainingState:
+        """Return the state before training; see `Problem.init`."""
+        del hyperparameters
+        parameters = self._init_parameters(key, candidate)
+        return TrainingState(parameters, self._optimizer.init(parameters))
+
+    def train_epoch(
+        self,
+        state: TrainingState,
+        candidate: jax.Array,
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: TaskData,
+    ) -> tuple[TrainingState, jax.Array]:
+        """Train for one epoch; see `Problem.train_epoch`."""
+        return self._epoch(state, lambda key: candidate, hyperparameters, epoch, keys, data)
+
+    def train_epoch_shared(
+        self,
+        state: TrainingState,
+        pool: jax.Array,
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: TaskData,
+    ) -> tuple[TrainingState, jax.Array]:
+        """Train for one epoch, each step with a candidate drawn from `pool` [n, ...]."""
+
+        def draw(key: jax.Array) -> jax.Array:
+            return pool[jax.random.randint(key, (), 0, pool.shape[0])]
+
+        return self._epoch(state, draw, hyperparameters, epoch, keys, data)
+
+    def evaluate(
+        self, state: TrainingState, candidate: jax.Array, data: TaskData
+    ) -> dict[str, jax.Array]:
+        """Return the metrics on the validation users."""
+        return self.metrics(state.parameters, candidate, data, data.valid)
+
+    def score(self, metrics: dict[str, Any]) -> Any:
+        """Return the objective, negated where lower is better; see `Problem.score`."""
+        return sign(self.options.objective) * metrics[self.options.objective]
+
+    def metrics(
+        self, parameters: Any, candidate: jax.Array, data: TaskData, tasks: Tasks
+    ) -> dict[str, jax.Array]:
+        """Return the metrics on tasks in batches, as `TaskData` holds them, mean over users."""
+        low, high = self.cold_start.rating_range
+
+        def batch(tasks: Tasks) -> dict[str, jax.Array]:
+            predicted = self.predict(parameters, candidate, data, tasks)
+            found = user_metrics(
+                low + (high - low) * predicted,
+                low + (high - low) * tasks.query_ratings,
+                tasks.query_mask,
+            )
+            return {name: jnp.sum(tasks.weights * values) for name, values in found.items()}
+
+        sums = jax.lax.map(batch, tasks)
+        return {name: jnp.sum(values) / jnp.sum(tasks.weights) for name, values in sums.items()}
+
+    def predict(
+        self, parameters: Any, candidate: jax.Array, data: TaskData, tasks: Tasks
+    ) -> jax.Array:
+        """Return the predicted query ratings float32[U, Q] of some tasks, scaled to 0..1."""
+        return self._apply(parameters, candidate, tasks.users, *_sets(data, tasks))
+
+    def phi(self, parameters: Any, data: TaskData, tasks: Tasks) -> list[jax.Array]:
+        """Return the modulation parameters of some users, float32[4, U, width] a position."""
+        support, _ = _sets(data, tasks)
+        variables = {"params": parameters["model"]}
+        found = self.model.apply(variables, tasks.users, support, method="user_phi")
+        return list(jax.tree.leaves(found))
+
+    def modulation(self, parameters: Any, candidate: jax.Array) -> Modulate:
+        """Return how `candidate` modulates."""
+        del parameters
+        return self._modulation(candidate)
+
+    def _init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
+        one = jax.tree.map(lambda leaf: leaf[:1], self.data.train)
+        support, query = _sets(self.data, one)
+        modulation = self._modulation(candidate)
+        return {"model": self.model.init(key, modulation, one.users, support, query)["params"]}
+
+    def _epoch(
+        self,
+        state: TrainingState,
+        candidate_of_step: Callable[[jax.Array], jax.Array],
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: TaskData,
+    ) -> tuple[TrainingState, jax.Array]:
+        order_key, draw_key = jax.random.split(keys.order)
+        tasks = redrawn(data.train, draw_key) if self.options.redraw else data.train
+        batches, weights = _batches(tasks.num_users, self.options.batch_size, order_key)
+        rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
+
+        def step(
+            state: TrainingState, inputs: tuple[jax.Array, jax.Array, jax.Array]
+        ) -> tuple[TrainingState, jax.Array]:
+            number, users, weight = inputs
+            own = jax.random.fold_in(keys.own, number)
+            batch = jax.tree.map(lambda leaf: leaf[users], tasks).replace(weights=weight)
+            hidden = _hide(batch, data, jax.random.fold_in(keys.order, number), hyperparameters)
+            loss, gradient = jax.value_and_grad(self._loss)(
+                state.parameters, candidate_of_step(own), *hidden, batch
+            )
+            return self._update(state, gradient, rate, hyperparameters["weight_decay"]), loss
+
+        numbers = jnp.arange(len(batches))
+        state, losses = jax.lax.scan(step, state, (numbers, batches, weights))
+        return state, jnp.mean(losses)
+
+    def _loss(
+        self,
+        parameters: Any,
+        candidate: jax.Array,
+        users: tuple[jax.Array, ...],
+        support: RatedItems,
+        query: RatedItems,
+        batch: Tasks,
+    ) -> jax.Array:
+        """Return the mean over users of the mean squared error of their query items."""
+        predicted = self._apply(parameters, candidate, users, support, query)
+        errors = jnp.where(query.mask, jnp.square(predicted - query.ratings), 0.0)
+        of_users = jnp.sum(errors, axis=1) / jnp.maximum(jnp.sum(query.mask, axis=1), 1)
+        return jnp.sum(batch.weights * of_users) / jnp.sum(batch.weights)
+
+    def _apply(
+        self,
+        parameters: Any,
+        candidate: jax.Array,
+        users: tuple[jax.Array, ...],
+        support: RatedItems,
+        query: RatedItems,
+    ) -> jax.Array:
+        variables = {"params": parameters["model"]}
+        modulation = self.modulation(parameters, candidate)
+        return jnp.asarray(self.model.apply(variables, modulation, users, support, query))
+
+    def _update(
+        self, state: TrainingState, gradient: Any, rate: jax.Array, weight_decay: jax.Array
+    ) -> TrainingState:
+        direction, optimizer = self._optimizer.update(gradient, state.optimizer)
+        parameters = jax.tree.map(
+            lambda p, d: p - rate * (d + weight_decay * p), state.parameters, direction
+        )
+        return TrainingState(parameters, optimizer)
+
+
+def _sets(data: TaskData, tasks: Tasks) -> tuple[RatedItems, RatedItems]:
+    fields = data.item_fields
+    support = rated_items(fields, tasks.support_items, tasks.support_ratings, tasks.support_mask)
+    query = rated_items(fields, tasks.query_items, tasks.query_ratings, tasks.query_mask)
+    return support, query
+
+
+def _hide(
+    batch: Tasks, data: TaskData, key: jax.Array, hyperparameters: dict[str, jax.Array]
+) -> tuple[tuple[jax.Array, ...], RatedItems, RatedItems]:
+    """Return a batch's users and items, some of them as if training had never shown them.
+
+    So the row for unseen values is trained, and the model learns to do without the others. A user
+    or an item is hidden with all its fields.
+    """
+    support, query = _sets(data, batch)
+    rate = hyperparameters["unseen_rate"]
+    keys = jax.random.split(key, 3)
+
+    def hide(values: tuple[jax.Array, ...], key: jax.Array) -> tuple[jax.Array, ...]:
+        kept = jax.random.uniform(key, values[0].shape[:-1]) >= rate
+        return tuple(jnp.where(kept[..., None], one, _unseen(one)) for one in values)
+
+    users = hide(batch.users, keys[0])
+    return (
+        users,
+        support.replace(fields=hide(support.fields, keys[1])),  # type: ignore[attr-defined]
+        query.replace(fields=hide(query.fields, keys[2])),  # type: ignore[attr-defined]
+    )
+
+
+def _unseen(values: jax.Array) -> jax.Array:
+    """Return values int32[..., W] with the unseen row first and nothing behind it."""
+    first = jnp.arange(values.shape[-1]) == 0
+    return jnp.where(first, UNSEEN, -1)
+
+
+def _batches(count: int, batch_size: int, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return all users in random order int32[steps, B] and their weights float32[steps, B].
+
+    The last batch is filled with users at weight 0.
+    """
+    size = min(batch_size, count)
+    steps = -(-count // size)
+    places = jnp.arange(steps * size)
+    order = jax.random.permutation(key, count)[places % count]
+    weights = (places < count).astype(jnp.float32)
+    return order.reshape(steps, size), weights.reshape(steps, size)

@@ -1,0 +1,133 @@
+"""Why a trained model predicts as it does: how φ moves, and which ratings weigh most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from kapl_jax.methods.coldnas.problem import ColdNASProblem
+from kapl_jax.methods.coldnas.tasks import Tasks
+from kapl_jax.methods.coldnas.trained import (
+    TrainedModel,
+    left_out_masks,
+    prefix_masks,
+    with_supports,
+)
+from kapl_jax.modulation.operations import OPERATIONS
+
+_USERS_SHOWN = 4
+_MOST_SIZES = 8
+
+
+def reasons(problem: ColdNASProblem, parameters: Any, structure: np.ndarray) -> dict[str, Any]:
+    """Return reasons for the first few validation users, as results.json holds them.
+
+    See `reasons_of`.
+    """
+    model = TrainedModel(problem, parameters, structure)
+    data = model.data
+    count = min(_USERS_SHOWN, data.valid.num_users)
+    everybody = model.tasks(data.valid)
+    users = [
+        jax.tree.map(lambda leaf, place=place: leaf[place : place + 1], everybody)
+        for place in range(count)
+    ]
+    names = [f"user {data.users[data.valid.users[place]]}" for place in range(count)]
+    return reasons_of(model, users, names)
+
+
+def reasons_of(model: TrainedModel, users: Sequence[Tasks], names: Sequence[str]) -> dict[str, Any]:
+    """Return how φ of some users moves as their support grows, and what ratings weigh.
+
+    The projection is onto the two directions in which φ of all these users varies most. The effect
+    of a support item is the prediction with it less the prediction without it, for the query item
+    that is predicted best.
+
+    Args:
+        model: The model.
+        users: Tasks of one user each, with at least one query item.
+        names: What to call them.
+    """
+    cells = _operations(model.structure)
+    paths = [_phi_path(model, tasks, cells) for tasks in users]
+    planes = _project([phi for _, phi in paths])
+    described = []
+    for name, tasks, (sizes, phi), plane in zip(names, users, paths, planes, strict=True):
+        described.append(
+            {
+                "user": name,
+                "support_sizes": sizes,
+                "phi": {
+                    "positions": [position for position, _ in cells],
+                    "operations": [OPERATIONS[place] for _, place in cells],
+                    "norms": [[float(np.linalg.norm(part)) for part in step] for step in phi],
+                    "projection": plane.tolist(),
+                },
+                "influence": _influence(model, tasks),
+            }
+        )
+    return {"users": described}
+
+
+def _operations(structure: np.ndarray) -> list[tuple[int, int]]:
+    """Return position and operation of what is modulated; of networks all may be."""
+    if structure.dtype == bool:
+        return [(int(position), int(place)) for position, place in np.argwhere(structure)]
+    return [(position, place) for position in range(len(structure)) for place in range(4)]
+
+
+def _phi_path(
+    model: TrainedModel, tasks: Tasks, cells: Sequence[tuple[int, int]]
+) -> tuple[list[int], list[list[np.ndarray]]]:
+    """Return support sizes, and for each the φ of every operation."""
+    mask = np.asarray(tasks.support_mask[0])
+    count = int(mask.sum())
+    sizes = sorted({*np.unique(np.geomspace(1, max(count, 1), _MOST_SIZES - 1).astype(int)), 0})
+    sizes = [int(size) for size in sizes if size <= count]
+    phi = model.phi(with_supports(tasks, prefix_masks(count, len(mask), sizes)))
+    return sizes, [
+        [phi[position][place, step] for position, place in cells] for step in range(len(sizes))
+    ]
+
+
+def _project(paths: Sequence[Sequence[Sequence[np.ndarray]]]) -> list[np.ndarray]:
+    """Return each path's steps in the plane of the largest variance over all, float[n, 2]."""
+    flat = [np.array([np.concatenate([*step, np.zeros(2)]) for step in path]) for path in paths]
+    together = np.concatenate(flat)
+    mean = together.mean(axis=0)
+    _, _, directions = np.linalg.svd(together - mean, full_matrices=False)
+    plane = np.zeros((2, together.shape[1]))
+    plane[: min(2, len(directions))] = directions[:2]
+    return [(one - mean) @ plane.T for one in flat]
+
+
+def _influence(model: TrainedModel, tasks: Tasks) -> dict[str, Any]:
+    """Return what each support item does to the best predicted query item."""
+    data, mask = model.data, np.asarray(tasks.support_mask[0])
+    predicted = model.predict(with_supports(tasks, left_out_masks(mask)))
+    query_mask = np.asarray(tasks.query_mask[0])
+    best = int(np.argmax(np.where(query_mask, predicted[0], -np.inf)))
+    low, high = data.rating_range
+    ratings = low + (high - low) * np.asarray(tasks.support_ratings[0])
+    items = [
+        {
+            "item": item_name(data.items, data.titles, int(tasks.support_items[0, place])),
+            "rating": float(ratings[place]),
+            "effect": float(predicted[0, best] - predicted[number + 1, best]),
+        }
+        for number, place in enumerate(np.flatnonzero(mask))
+    ]
+    items.sort(key=lambda one: -abs(float(str(one["effect"]))))
+    return {
+        "query_item": item_name(data.items, data.titles, int(tasks.query_items[0, best])),
+        "prediction": float(predicted[0, best]),
+        "items": items,
+    }
+
+
+def item_name(items: Sequence[str], titles: Sequence[str], row: int) -> str:
+    """Return what people call an item: its title where there is one."""
+    return titles[row] if titles else f"item {items[row]}"

@@ -1,0 +1,156 @@
+"""The contents of results.json: what was found, what it is worth, and why it answers as it does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kapl_jax.data.cold_start import ColdStartData
+from kapl_jax.evaluation.objectives import sign
+from kapl_jax.evaluation.parsimony import count_parameters
+from kapl_jax.explain.modulation import modulation_expressions, modulation_latex, modulation_text
+from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
+from kapl_jax.methods.coldnas.reasons import reasons
+from kapl_jax.methods.coldnas.settings import ColdNASSettings
+from kapl_jax.methods.contenders import (
+    Contender,
+    Outcomes,
+    best_contender,
+    best_seed,
+    metrics_of_seeds,
+    result_rows,
+)
+from kapl_jax.methods.models import ModelStore
+from kapl_jax.modulation.operations import OPERATIONS
+from kapl_jax.modulation.structures import preset, preset_names
+from kapl_jax.search.space import Space
+
+
+def make_results(
+    settings: ColdNASSettings,
+    data: ColdStartData,
+    problem: ColdNASProblem,
+    space: Space,
+    contenders: Sequence[Contender],
+    outcomes: Outcomes,
+    store: ModelStore,
+) -> dict[str, Any]:
+    """Summarise the final stage and keep its best model.
+
+    The best contender has the best mean validation score over seeds; the model kept is its best
+    seed by validation. Test figures are reported, never compared.
+    """
+    symbolic = settings.search_space == "operations"
+    sizes = {
+        one.name: count_parameters(store.load(outcomes[one.name][0].individual.id)["parameters"])
+        for one in contenders
+    }
+    rows = {
+        one.name: {
+            **_described(one.structure, space, symbolic),
+            **metrics_of_seeds(outcomes[one.name]),
+            "parameters": sizes[one.name],
+        }
+        for one in contenders
+    }
+    best = best_contender(contenders, outcomes)
+    chosen = best_seed(outcomes[best.name])
+    parameters = store.load(chosen.individual.id)["parameters"]
+    described = _described(best.structure, space, symbolic)
+    hyperparameters = rows[best.name]["hyperparameters"]
+    description = {"name": best.name, **described, "hyperparameters": hyperparameters}
+    store.keep_best(
+        parameters,
+        {
+            **description,
+            "options": dataclasses.asdict(problem.options),
+            "search_space": settings.search_space,
+            "network_units": settings.network_units,
+        },
+    )
+    return {
+        "objective": settings.objective,
+        "best": {**description, "embedding_dim": problem.options.embedding_dim},
+        **result_rows(contenders, outcomes, rows),
+        "parameters": sizes[best.name],
+        "adapted_per_user": adapted_per_user(problem.options, data, best.structure),
+        "reasons": reasons(problem, parameters, best.structure),
+        **_planted(data, best.structure, symbolic),
+    }
+
+
+def adapted_per_user(
+    options: ColdNASOptions, data: ColdStartData, structure: np.ndarray
+) -> int | None:
+    """Return how many numbers of the predictor a user's support set decides; None for networks."""
+    if structure.dtype != bool:
+        return None
+    fields = len(data.item_features.fields) + len(data.user_features.fields)
+    widths = np.array([fields * options.embedding_dim, *options.hidden_units])
+    return int((structure.sum(axis=1) * widths).sum())
+
+
+def _described(structure: np.ndarray, space: Space, symbolic: bool) -> dict[str, Any]:
+    listed = {"structure": structure.tolist(), "formula": space.describe(structure)}
+    if not symbolic:
+        return listed
+    positions = len(structure)
+    known = {name: preset(name, positions) for name in preset_names(positions)}
+    return {
+        **listed,
+        "formula": modulation_text(structure),
+        "expressions": modulation_expressions(structure),
+        "latex": modulation_latex(structure),
+        "equivalent_to": [name for name, one in known.items() if np.array_equal(one, structure)],
+    }
+
+
+def _planted(data: ColdStartData, structure: np.ndarray, symbolic: bool) -> dict[str, Any]:
+    """Return how the found structure stands to the one that generated the data, if one did."""
+    if data.planted is None or not symbolic or data.planted.shape != structure.shape:
+        return {}
+    missing, added = data.planted & ~structure, structure & ~data.planted
+    return {
+        "planted": {
+            "structure": data.planted.tolist(),
+            "formula": modulation_text(data.planted),
+            "recovered": bool(np.array_equal(data.planted, structure)),
+            "missing": _cells(missing),
+            "added": _cells(added),
+        }
+    }
+
+
+def _cells(marked: np.ndarray) -> list[str]:
+    return [f"{OPERATIONS[place]} at {position}" for position, place in np.argwhere(marked)]
+
+
+def describe_results(results: Mapping[str, Any]) -> str:
+    """Return a few lines for the terminal: what was found, and how it stands to the presets."""
+    objective, best = results["objective"], results["best"]
+    same = [name for name in best.get("equivalent_to", []) if name != best["name"]]
+    named = f"{best['name']}, the same as {same[0]}" if same else best["name"]
+    lines = [f"best on validation   {named}: {best['formula']}"]
+    lines += [f"  {expression}" for expression in best.get("expressions", [])]
+    rows = [("", results["valid"], results["test"])]
+    baselines = results["baselines"]
+    if baselines:
+        name = _best_of(baselines, objective)
+        rows.append((f"  (best preset, {name})", baselines[name]["valid"], baselines[name]["test"]))
+    for label, valid, test in rows:
+        for split, metrics in (("validation", valid), ("test", test)):
+            value = metrics[objective]
+            lines.append(f"{split} {objective:<10} {value['mean']:.4f} ± {value['std']:.4f}{label}")
+    if "planted" in results:
+        planted = results["planted"]
+        verdict = "found again" if planted["recovered"] else "not found"
+        lines.append(f"planted structure    {planted['formula']}: {verdict}")
+    return "\n".join(lines)
+
+
+def _best_of(rows: Mapping[str, Mapping[str, Any]], objective: str) -> str:
+    factor = sign(objective)
+    return max(rows, key=lambda name: factor * rows[name]["valid"][objective]["mean"])

@@ -1,0 +1,71 @@
+"""ColdNAS's supernet: weights and the share of each operation are trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kapl_jax.methods.coldnas.problem import ColdNASProblem
+from kapl_jax.methods.coldnas.tasks import TaskData
+from kapl_jax.modulation.operations import OPERATIONS, Modulate, relaxed_modulate
+
+
+class SupernetProblem(ColdNASProblem):
+    """A problem whose parameters hold α float32[C, 4]; an operation is present at σ(α).
+
+    The candidate bool[C, 4] tells which operations may be present at all. α starts at zero, where
+    each operation counts one half. Source: ColdNAS, section 4.
+    """
+
+    def modulation(self, parameters: Any, candidate: jax.Array) -> Modulate:
+        """Return the relaxed modulation."""
+        return relaxed_modulate(jax.nn.sigmoid(parameters["alpha"]) * candidate)
+
+    def _init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
+        alpha = jnp.zeros((self.options.positions, len(OPERATIONS)))
+        return {**super()._init_parameters(key, candidate), "alpha": alpha}
+
+
+def discretisations(alpha: np.ndarray) -> np.ndarray:
+    """Return the structures that keep the most important operations, from all to none.
+
+    Args:
+        alpha: float[..., C, 4]: of each trained supernet; importances are averaged over supernets.
+
+    Returns:
+        bool[C * 4 + 1, C, 4]: the k-th keeps the k operations with the largest σ(α).
+    """
+    importance = (1 / (1 + np.exp(-np.asarray(alpha, float)))).reshape(-1, *alpha.shape[-2:])
+    mean = importance.mean(axis=0)
+    places = np.argsort(np.argsort(-mean, axis=None, kind="stable"), kind="stable")
+    counts = np.arange(mean.size + 1)
+    return (places < counts[:, None]).reshape(-1, *mean.shape)
+
+
+def inherited_scores(
+    problem: SupernetProblem, structures: np.ndarray
+) -> Callable[[Any, jax.Array, TaskData], jax.Array]:
+    """Return a function that scores discrete structures with a supernet's weights.
+
+    Args:
+        problem: The supernet's problem.
+        structures: bool[n, C, 4].
+
+    Returns:
+        `(state, candidate, data) -> float32[n]`, for `PopulationTrainer.apply`; the candidate is
+        not looked at.
+    """
+    discrete = ColdNASProblem(problem.cold_start, problem.options)
+
+    def scores(state: Any, candidate: jax.Array, data: TaskData) -> jax.Array:
+        del candidate
+        return jax.lax.map(
+            lambda one: discrete.score(discrete.evaluate(state, one, data)),
+            jnp.asarray(structures),
+        )
+
+    return scores

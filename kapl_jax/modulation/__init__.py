@@ -1,0 +1,1 @@
+"""Hypernetwork modulation: operations, structures, set encoders and the modulated predictor."""
