@@ -86,13 +86,16 @@ class SearchPipeline(abc.ABC, Generic[S]):
         """Return the discretisations of a trained relaxed candidate, best guess first."""
         raise NotImplementedError(f"{self.method} has no differentiable search")
 
-    def before_final(self) -> None:
-        """Do what a method wants recorded between search and tuning."""
+    def prepare(self, contenders: list[Contender]) -> list[Contender]:
+        """Return who goes on to tuning and the final stage, of what was searched and the presets.
+
+        A method may train more between search and tuning, in recorded stages of its own.
+        """
+        return contenders
 
     def run(self) -> None:
         """Run all stages and write results.json."""
-        contenders = self._searched() + self._presets()
-        self.before_final()
+        contenders = self.prepare(self._searched() + self._presets())
         tuned = self._tune(contenders)
         outcomes = self._final(contenders, tuned)
         searched = self.record.recorded("candidate", "search")

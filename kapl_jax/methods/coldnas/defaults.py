@@ -9,6 +9,7 @@ SUGGESTED: Mapping[str, Mapping[str, Any]] = {
     # Layers narrower than the number of features tell where the modulation was planted, and small
     # networks end at different places: more seeds and a falling learning rate.
     "planted": {
+        "candidates": 64,
         "embedding_dim": 2,
         "hidden_units": "4,4,4",
         "context_dim": 64,

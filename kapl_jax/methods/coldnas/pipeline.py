@@ -17,7 +17,8 @@ from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.methods.coldnas.landscape import landscape_results, landscape_structures
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
-from kapl_jax.methods.coldnas.results import make_results
+from kapl_jax.methods.coldnas.pruning import Pruning, prune
+from kapl_jax.methods.coldnas.results import make_results, planted_results, pruning_results
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.methods.coldnas.space import ModulationSpace
 from kapl_jax.methods.coldnas.supernet import SupernetProblem, discretisations, inherited_scores
@@ -65,6 +66,7 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         space = ModulationSpace(settings.positions) if self.symbolic else self._networks
         super().__init__(settings, record, space, data.name)
         self.data = data
+        self._pruning: Pruning | None = None
 
     def make_problem(self, options: ColdNASOptions) -> ColdNASProblem:
         """Return the problem of training on the data; see `SearchPipeline`."""
@@ -105,21 +107,18 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         events = self._supernets()
         return discretisations(np.array([event["alpha"] for event in events]))[::-1]
 
-    def before_final(self) -> None:
-        """Train the structures of --landscape, where there are any, and the supernets."""
-        settings = self.settings
-        if not settings.landscape:
-            return
-        self._supernets()
-        trainer = self.trainer(settings.search_options())
-        numbers = settings.base_hyperparameters()
-        individuals = [
-            Individual(one, numbers, settings.seed) for one in self._landscape_structures()
-        ]
-        schedule = full_training(settings.epochs)
-        cost, every = schedule.cost(len(individuals)), settings.evaluate_search_every
-        with self.stage("landscape", trainer, schedule, cost, every) as stage:
-            stage.train(0, individuals)
+    def prepare(self, contenders: list[Contender]) -> list[Contender]:
+        """Add the pruned structure; train the landscape, where one is asked for."""
+        if self.settings.landscape:
+            self._train_landscape()
+        found = [one for one in contenders if one.searched]
+        if not (self.settings.keep_gain and self.symbolic and found and found[0].structure.any()):
+            return contenders
+        self._pruning = self._prune(found[0].structure)
+        pruned = self._pruning.structure
+        if any(np.array_equal(one.structure, pruned) for one in contenders):
+            return contenders
+        return [*found, Contender("pruned", pruned, True), *contenders[len(found) :]]
 
     def finish(self, trainer: PopulationTrainer[ColdNASProblem]) -> Finish:
         """Return the test of a chunk on the test users; see `SearchPipeline`."""
@@ -144,6 +143,12 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         results = make_results(
             self.settings, self.data, problem, self.space, contenders, outcomes, self.store
         )
+        if self._pruning is not None:
+            results["pruning"] = pruning_results(self.settings.objective, self._pruning)
+        if self.data.planted is not None and self.symbolic:
+            found = best_contender(contenders, outcomes).structure
+            smallest = found if self._pruning is None else self._pruning.structure
+            results["planted"] = planted_results(self.data.planted, smallest)
         if self.settings.landscape:
             results["landscape"] = landscape_results(
                 self.settings.objective,
@@ -160,6 +165,42 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
             return ColdNASProblem(data, options, modulate)
         networks = partial(network_modulate, hidden=self.settings.network_units)
         return ColdNASProblem(data, options, networks)
+
+    def _prune(self, structure: np.ndarray) -> Pruning:
+        settings = self.settings
+        trainer = self.trainer(settings.search_options())
+        numbers, seeds = settings.base_hyperparameters(), settings.pruning_seeds
+        schedule = full_training(settings.epochs)
+        cost = schedule.cost(2 * seeds * (int(structure.sum()) + 1))
+        with self.stage(
+            "pruning", trainer, schedule, cost, settings.evaluate_search_every
+        ) as stage:
+
+            def train(number: int, structures: Sequence[np.ndarray]) -> np.ndarray:
+                individuals = [
+                    # Other seeds than the search's, in which the structure was lucky to be best.
+                    Individual(one, numbers, settings.seed + 1 + seed)
+                    for one in structures
+                    for seed in range(seeds)
+                ]
+                scores = [one.score for one in stage.train(number, individuals)]
+                means: np.ndarray = np.mean(np.reshape(scores, (-1, seeds)), axis=1)
+                return means
+
+            return prune(structure, train, settings.keep_gain)
+
+    def _train_landscape(self) -> None:
+        settings = self.settings
+        self._supernets()
+        trainer = self.trainer(settings.search_options())
+        numbers = settings.base_hyperparameters()
+        individuals = [
+            Individual(one, numbers, settings.seed) for one in self._landscape_structures()
+        ]
+        schedule = full_training(settings.epochs)
+        cost, every = schedule.cost(len(individuals)), settings.evaluate_search_every
+        with self.stage("landscape", trainer, schedule, cost, every) as stage:
+            stage.train(0, individuals)
 
     def _landscape_structures(self) -> np.ndarray:
         return landscape_structures(

@@ -11,8 +11,9 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.evaluation.objectives import sign
 from kapl_jax.evaluation.parsimony import count_parameters
-from kapl_jax.explain.modulation import modulation_expressions, modulation_latex, modulation_text
+from kapl_jax.explain.modulation import modulation_expressions, modulation_latex
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
+from kapl_jax.methods.coldnas.pruning import Pruning
 from kapl_jax.methods.coldnas.reasons import reasons
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.methods.contenders import (
@@ -25,7 +26,7 @@ from kapl_jax.methods.contenders import (
 )
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.modulation.operations import OPERATIONS
-from kapl_jax.modulation.structures import preset, preset_names
+from kapl_jax.modulation.structures import preset, preset_names, structure_text
 from kapl_jax.search.space import Space
 
 
@@ -78,7 +79,6 @@ def make_results(
         "parameters": sizes[best.name],
         "adapted_per_user": adapted_per_user(problem.options, data, best.structure),
         "reasons": reasons(problem, parameters, best.structure),
-        **_planted(data, best.structure, symbolic),
     }
 
 
@@ -101,26 +101,45 @@ def _described(structure: np.ndarray, space: Space, symbolic: bool) -> dict[str,
     known = {name: preset(name, positions) for name in preset_names(positions)}
     return {
         **listed,
-        "formula": modulation_text(structure),
+        "formula": structure_text(structure),
         "expressions": modulation_expressions(structure),
         "latex": modulation_latex(structure),
         "equivalent_to": [name for name, one in known.items() if np.array_equal(one, structure)],
     }
 
 
-def _planted(data: ColdStartData, structure: np.ndarray, symbolic: bool) -> dict[str, Any]:
-    """Return how the found structure stands to the one that generated the data, if one did."""
-    if data.planted is None or not symbolic or data.planted.shape != structure.shape:
-        return {}
-    missing, added = data.planted & ~structure, structure & ~data.planted
+def pruning_results(objective: str, pruning: Pruning) -> dict[str, Any]:
+    """Return what each operation of the best structure is worth, and the smallest that keeps it."""
+    factor = sign(objective)
+    places = np.argwhere(pruning.chain[0])
     return {
-        "planted": {
-            "structure": data.planted.tolist(),
-            "formula": modulation_text(data.planted),
-            "recovered": bool(np.array_equal(data.planted, structure)),
-            "missing": _cells(missing),
-            "added": _cells(added),
-        }
+        "structure": pruning.structure.tolist(),
+        "formula": structure_text(pruning.structure),
+        "importance": [
+            {
+                "position": int(position),
+                "operation": OPERATIONS[place],
+                "loss_without": float(pruning.importance[position, place]),
+            }
+            for position, place in places
+        ],
+        "chain": [
+            {"formula": structure_text(one), objective: float(factor * score)}
+            for one, score in zip(pruning.chain, pruning.scores, strict=True)
+        ],
+    }
+
+
+def planted_results(planted: np.ndarray, found: np.ndarray) -> dict[str, Any]:
+    """Return how a found structure stands to the one that generated the data, bool[C, 4] each."""
+    if planted.shape != found.shape:
+        return {"formula": structure_text(planted), "recovered": False}
+    return {
+        "structure": planted.tolist(),
+        "formula": structure_text(planted),
+        "recovered": bool(np.array_equal(planted, found)),
+        "missing": _cells(planted & ~found),
+        "added": _cells(found & ~planted),
     }
 
 
@@ -144,10 +163,12 @@ def describe_results(results: Mapping[str, Any]) -> str:
         for split, metrics in (("validation", valid), ("test", test)):
             value = metrics[objective]
             lines.append(f"{split} {objective:<10} {value['mean']:.4f} ± {value['std']:.4f}{label}")
+    if "pruning" in results:
+        lines.append(f"smallest as good     {results['pruning']['formula']}")
     if "planted" in results:
         planted = results["planted"]
         verdict = "found again" if planted["recovered"] else "not found"
-        lines.append(f"planted structure    {planted['formula']}: {verdict}")
+        lines.append(f"planted              {planted['formula']}: {verdict}")
     return "\n".join(lines)
 
 

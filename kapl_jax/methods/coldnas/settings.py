@@ -55,6 +55,14 @@ class ColdNASSettings(SearchSettings):
     landscape: int = setting(
         0, "Structures to train to see how well one-shot scores rank them; 0: none.", low=0
     )
+    keep_gain: float = setting(
+        0.97,
+        "Also train the smallest part of the best structure that keeps so much of its gain over no "
+        "modulation; 0: do not.",
+        low=0,
+        high=1,
+    )
+    pruning_seeds: int = setting(3, "Seeds of each structure on the way to that part.", low=1)
     tuning_samples: int = setting(4, "Hyperparameters tried a structure; 1: none.", low=1)
     final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(5, "Epochs between validations at the end.", low=1)
