@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.modulation.layers import dense
+from kapl_jax.modulation.layers import JoinedDense, dense
+from kapl_jax.modulation.layout import Layout
 from kapl_jax.modulation.operations import OPERATIONS
 
 
@@ -25,26 +26,35 @@ class SetEncoder(nn.Module):
     widths: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, pairs: jax.Array, mask: jax.Array) -> list[jax.Array]:
+    def __call__(
+        self,
+        items: jax.Array,
+        users: jax.Array,
+        ratings: jax.Array,
+        mask: jax.Array,
+        layout: Layout,
+    ) -> list[jax.Array]:
         """Return φ of each position.
 
         Args:
-            pairs: float32[B, S, D], embeddings of item and user and the rating.
-            mask: bool[B, S], which of them are there.
+            items: float32[R, D], embeddings of the rated items.
+            users: float32[B, E], embeddings of the users.
+            ratings: float32[R], in 0..1.
+            mask: bool[R], which rows are rated items.
+            layout: Which rows belong to whom.
 
         Returns:
             For each position float32[4, B, width]: φ1 (max), φ2 (min), φ3 > 0 (scale), φ4 (shift);
             those of an empty context start at 0, 0, 1, 0.
         """
-        encoded = nn.leaky_relu(dense(self.context_dim, name="item")(pairs))
+        rated = jnp.concatenate([items, ratings[:, None]], axis=-1)
+        encoded = nn.leaky_relu(JoinedDense(self.context_dim, name="item")(rated, users, layout))
         present = mask.astype(encoded.dtype)
-        # A product, not a sum over a masked copy: nothing of the items' size is kept for backward.
-        total = jnp.einsum("bs,bsd->bd", present, encoded)
-        context = total / jnp.maximum(jnp.sum(present, axis=1, keepdims=True), 1.0)
+        counts = layout.total(jnp.ones_like(present)[:, None], present)
+        context = layout.total(encoded, present) / jnp.maximum(counts, 1.0)
         joined = dense(len(OPERATIONS) * sum(self.widths), name="phi")(context)
         phi = jnp.moveaxis(joined.reshape(*joined.shape[:-1], len(OPERATIONS), -1), -2, 0)
         # The order of the operations stands for all orders only if no factor is negative. The
         # published ReLU leaves factors at zero that no gradient moves any more.
         phi = phi.at[2].set(nn.softplus(phi[2]) / jnp.log(2.0))
-        ends = [sum(self.widths[: place + 1]) for place in range(len(self.widths))]
-        return jnp.split(phi, ends[:-1], axis=-1)
+        return list(jax.lax.split(phi, self.widths, axis=2))

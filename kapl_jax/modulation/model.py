@@ -12,22 +12,25 @@ import jax.numpy as jnp
 from kapl_jax.modulation.embeddings import FieldEmbeddings
 from kapl_jax.modulation.encoder import SetEncoder
 from kapl_jax.modulation.layers import dense
+from kapl_jax.modulation.layout import Layout
 from kapl_jax.modulation.operations import Modulate
 
 
 @flax.struct.dataclass
 class RatedItems:
-    """A set of items of each of B users: those rated already, or those to predict.
+    """A set of items of each of B users: those rated already, or those to predict, as R rows.
 
     Attributes:
-        fields: For each field of the items int32[B, N, W].
-        ratings: float32[B, N], between 0 and 1 (scaled to the range of the data).
-        mask: bool[B, N], which items are there.
+        fields: For each field of the items int32[R, W].
+        ratings: float32[R], between 0 and 1 (scaled to the range of the data).
+        mask: bool[R], which items are there.
+        layout: Which rows belong to whom.
     """
 
     fields: tuple[jax.Array, ...]
     ratings: jax.Array
     mask: jax.Array
+    layout: Layout = flax.struct.field(pytree_node=False)
 
 
 class ModulatedPredictor(nn.Module):
@@ -80,7 +83,7 @@ class ModulatedPredictor(nn.Module):
             query: The items to predict; their ratings are not looked at.
 
         Returns:
-            float32[B, Q], between 0 and 1.
+            float32[R] for the rows of `query`, between 0 and 1.
         """
         embedded = self.users(users)
         return self.predict(modulate, self.phi(embedded, support), embedded, query)
@@ -91,22 +94,24 @@ class ModulatedPredictor(nn.Module):
 
     def phi(self, embedded: jax.Array, support: RatedItems) -> list[jax.Array]:
         """Return the modulation parameters of embedded users float32[B, D]."""
-        pairs = jnp.concatenate(
-            [self._join(embedded, support), support.ratings[..., None]], axis=-1
-        )
-        return list(self.encoder(pairs, support.mask))
+        items = self.items(support.fields)
+        return list(self.encoder(items, embedded, support.ratings, support.mask, support.layout))
 
     def predict(
         self, modulate: Modulate, phi: Sequence[jax.Array], embedded: jax.Array, query: RatedItems
     ) -> jax.Array:
         """Predict the ratings of `query` for embedded users with given parameters φ."""
-        x = modulate(0, self._join(embedded, query), phi[0][:, :, None])
-        for place, layer in enumerate(self.hidden, start=1):
-            x = modulate(place, layer(nn.leaky_relu(x)), phi[place][:, :, None])
-        return nn.sigmoid(self.out(nn.leaky_relu(x))[..., 0])
+        layout = query.layout
 
-    def _join(self, embedded: jax.Array, items: RatedItems) -> jax.Array:
-        """Return the embeddings of each item and its user, float32[B, N, D]."""
-        of_items = self.items(items.fields)
-        shape = (*of_items.shape[:-1], embedded.shape[-1])
-        return jnp.concatenate([of_items, jnp.broadcast_to(embedded[:, None], shape)], axis=-1)
+        def modulated(position: int, x: jax.Array) -> jax.Array:
+            of_users = layout.split_users(phi[position], axis=1)
+            parts = zip(layout.split_rows(x), of_users, strict=True)
+            return layout.join_rows(
+                [modulate(position, rows, own[:, :, None]) for rows, own in parts]
+            )
+
+        x = jnp.concatenate([self.items(query.fields), layout.spread(embedded)], axis=-1)
+        x = modulated(0, x)
+        for place, layer in enumerate(self.hidden, start=1):
+            x = modulated(place, layer(nn.leaky_relu(x)))
+        return nn.sigmoid(self.out(nn.leaky_relu(x))[:, 0])

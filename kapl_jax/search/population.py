@@ -20,8 +20,11 @@ from kapl_jax.search.problem import Problem, PyTree
 
 P = TypeVar("P", bound=Problem)
 AXIS = "population"
-# On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower.
+# On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower. So many
+# individuals, fewer where their states are large, but not one alone, which compiles to worse code.
 _CPU_CHUNK_PER_DEVICE = 4
+_CPU_SMALLEST_CHUNK = 2
+_CPU_STATE_BYTES = 8 << 20
 _USABLE_MEMORY = 0.7
 # XLA prefers vectors of 256 bits; where there are 512 they were measured to be 7 % faster.
 _CPU_COMPILER_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
@@ -98,7 +101,7 @@ class PopulationTrainer(Generic[P]):
         if self.chunk_size:
             return self.chunk_size
         on_cpu = self.devices[0].platform == "cpu"
-        limit = len(self.devices) * _CPU_CHUNK_PER_DEVICE if on_cpu else len(individuals)
+        limit = len(self.devices) * self._cpu_chunk(individuals) if on_cpu else len(individuals)
         size, _ = self.layout(len(individuals), limit)
         needed = self._get_programs(individuals[:size], size).bytes_needed
         usable = int(_USABLE_MEMORY * _memory_bytes(self.devices[0]))
@@ -176,6 +179,13 @@ class PopulationTrainer(Generic[P]):
             programs.applied[function] = programs.compile_function(function)
         values = programs.applied[function](chunk.state, chunk.cohort.candidate, programs.data)
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(chunk.individuals)], values)
+
+    def _cpu_chunk(self, individuals: Sequence[Individual]) -> int:
+        """Return how many individuals suit a core's cache."""
+        leaves = jax.tree.leaves(self.state_shape(individuals[:1]))
+        state = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+        fitting = _CPU_STATE_BYTES // max(1, state)
+        return min(_CPU_CHUNK_PER_DEVICE, max(_CPU_SMALLEST_CHUNK, fitting))
 
     def _num_devices(self, count: int) -> int:
         return min(len(self.devices), count)

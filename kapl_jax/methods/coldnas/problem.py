@@ -14,7 +14,8 @@ import optax
 from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.evaluation.objectives import sign
 from kapl_jax.evaluation.recommendation import user_metrics
-from kapl_jax.methods.coldnas.tasks import TaskData, Tasks, rated_items, redrawn, task_data
+from kapl_jax.methods.coldnas.batches import draw_batches, group_users
+from kapl_jax.methods.coldnas.tasks import TaskData, Tasks, item_sets, redrawn, task_data
 from kapl_jax.modulation.embeddings import UNSEEN
 from kapl_jax.modulation.model import ModulatedPredictor, RatedItems
 from kapl_jax.modulation.operations import Modulate, modulate
@@ -89,6 +90,11 @@ class ColdNASProblem:
             options.hidden_units,
         )
         self.data = task_data(cold_start, _USERS_AT_ONCE)
+        self._groups = group_users(
+            cold_start.train.support_mask.sum(axis=1),
+            cold_start.train.query_mask.sum(axis=1),
+            options.batch_size,
+        )
         self._modulation = modulation
         self._optimizer = optax.scale_by_adam()
 
@@ -160,11 +166,13 @@ class ColdNASProblem:
         self, parameters: Any, candidate: jax.Array, data: TaskData, tasks: Tasks
     ) -> jax.Array:
         """Return the predicted query ratings float32[U, Q] of some tasks, scaled to 0..1."""
-        return self._apply(parameters, candidate, tasks.users, *_sets(data, tasks))
+        support, query = item_sets(data.item_fields, tasks)
+        rows = self._apply(parameters, candidate, tasks.users, support, query)
+        return query.layout.split_rows(rows)[0]
 
     def phi(self, parameters: Any, data: TaskData, tasks: Tasks) -> list[jax.Array]:
         """Return the modulation parameters of some users, float32[4, U, width] a position."""
-        support, _ = _sets(data, tasks)
+        support, _ = item_sets(data.item_fields, tasks)
         variables = {"params": parameters["model"]}
         found = self.model.apply(variables, tasks.users, support, method="user_phi")
         return list(jax.tree.leaves(found))
@@ -176,7 +184,7 @@ class ColdNASProblem:
 
     def _init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
         one = jax.tree.map(lambda leaf: leaf[:1], self.data.train)
-        support, query = _sets(self.data, one)
+        support, query = item_sets(self.data.item_fields, one)
         modulation = self._modulation(candidate)
         return {"model": self.model.init(key, modulation, one.users, support, query)["params"]}
 
@@ -191,7 +199,7 @@ class ColdNASProblem:
     ) -> tuple[TrainingState, jax.Array]:
         order_key, draw_key = jax.random.split(keys.order)
         tasks = redrawn(data.train, draw_key) if self.options.redraw else data.train
-        batches, weights = _batches(tasks.num_users, self.options.batch_size, order_key)
+        batches, weights = draw_batches(self._groups, order_key)
         rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
 
         def step(
@@ -200,7 +208,9 @@ class ColdNASProblem:
             number, users, weight = inputs
             own = jax.random.fold_in(keys.own, number)
             batch = jax.tree.map(lambda leaf: leaf[users], tasks).replace(weights=weight)
-            hidden = _hide(batch, data, jax.random.fold_in(keys.order, number), hyperparameters)
+            sets = item_sets(data.item_fields, batch, self._groups.layouts)
+            hide_key = jax.random.fold_in(keys.order, number)
+            hidden = _hide(batch.users, *sets, hide_key, hyperparameters["unseen_rate"])
             loss, gradient = jax.value_and_grad(self._loss)(
                 state.parameters, candidate_of_step(own), *hidden, batch
             )
@@ -221,9 +231,9 @@ class ColdNASProblem:
     ) -> jax.Array:
         """Return the mean over users of the mean squared error of their query items."""
         predicted = self._apply(parameters, candidate, users, support, query)
-        errors = jnp.where(query.mask, jnp.square(predicted - query.ratings), 0.0)
-        of_users = jnp.sum(errors, axis=1) / jnp.maximum(jnp.sum(query.mask, axis=1), 1)
-        return jnp.sum(batch.weights * of_users) / jnp.sum(batch.weights)
+        counts = jnp.maximum(jnp.sum(batch.query_mask, axis=1), 1)
+        weights = query.layout.spread(batch.weights / counts / jnp.sum(batch.weights))
+        return jnp.sum(jnp.where(query.mask, weights * jnp.square(predicted - query.ratings), 0.0))
 
     def _apply(
         self,
@@ -247,32 +257,26 @@ class ColdNASProblem:
         return TrainingState(parameters, optimizer)
 
 
-def _sets(data: TaskData, tasks: Tasks) -> tuple[RatedItems, RatedItems]:
-    fields = data.item_fields
-    support = rated_items(fields, tasks.support_items, tasks.support_ratings, tasks.support_mask)
-    query = rated_items(fields, tasks.query_items, tasks.query_ratings, tasks.query_mask)
-    return support, query
-
-
 def _hide(
-    batch: Tasks, data: TaskData, key: jax.Array, hyperparameters: dict[str, jax.Array]
+    users: tuple[jax.Array, ...],
+    support: RatedItems,
+    query: RatedItems,
+    key: jax.Array,
+    rate: jax.Array,
 ) -> tuple[tuple[jax.Array, ...], RatedItems, RatedItems]:
     """Return a batch's users and items, some of them as if training had never shown them.
 
     So the row for unseen values is trained, and the model learns to do without the others. A user
     or an item is hidden with all its fields.
     """
-    support, query = _sets(data, batch)
-    rate = hyperparameters["unseen_rate"]
     keys = jax.random.split(key, 3)
 
     def hide(values: tuple[jax.Array, ...], key: jax.Array) -> tuple[jax.Array, ...]:
         kept = jax.random.uniform(key, values[0].shape[:-1]) >= rate
         return tuple(jnp.where(kept[..., None], one, _unseen(one)) for one in values)
 
-    users = hide(batch.users, keys[0])
     return (
-        users,
+        hide(users, keys[0]),
         support.replace(fields=hide(support.fields, keys[1])),  # type: ignore[attr-defined]
         query.replace(fields=hide(query.fields, keys[2])),  # type: ignore[attr-defined]
     )
@@ -282,16 +286,3 @@ def _unseen(values: jax.Array) -> jax.Array:
     """Return values int32[..., W] with the unseen row first and nothing behind it."""
     first = jnp.arange(values.shape[-1]) == 0
     return jnp.where(first, UNSEEN, -1)
-
-
-def _batches(count: int, batch_size: int, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return all users in random order int32[steps, B] and their weights float32[steps, B].
-
-    The last batch is filled with users at weight 0.
-    """
-    size = min(batch_size, count)
-    steps = -(-count // size)
-    places = jnp.arange(steps * size)
-    order = jax.random.permutation(key, count)[places % count]
-    weights = (places < count).astype(jnp.float32)
-    return order.reshape(steps, size), weights.reshape(steps, size)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, UserTasks
+from kapl_jax.methods.coldnas.batches import Layouts
+from kapl_jax.modulation.layout import Layout
 from kapl_jax.modulation.model import RatedItems
 
 
@@ -87,11 +89,39 @@ def as_tasks(data: ColdStartData, tasks: UserTasks) -> Tasks:
     )
 
 
-def rated_items(
-    item_fields: tuple[jax.Array, ...], items: jax.Array, ratings: jax.Array, mask: jax.Array
-) -> RatedItems:
-    """Return items int32[B, N] with their fields, as the model takes them."""
-    return RatedItems(tuple(values[items] for values in item_fields), ratings, mask)
+def item_sets(
+    item_fields: tuple[jax.Array, ...], tasks: Tasks, layouts: Layouts | None = None
+) -> tuple[RatedItems, RatedItems]:
+    """Return support and query of B users with the items' fields, as the model takes them.
+
+    Args:
+        item_fields: For each field of the items int32[number of items, W].
+        tasks: Tasks of B users.
+        layouts: How users are grouped, who must have no more items than their group; by default
+            all are in one group.
+    """
+    users = tasks.num_users
+    if layouts is None:
+        widths = tasks.support_mask.shape[1], tasks.query_mask.shape[1]
+        layouts = Layouts(Layout(((users, widths[0]),)), Layout(((users, widths[1]),)))
+
+    def rows(part: str, layout: Layout) -> RatedItems:
+        items, ratings, mask = (
+            layout.join_rows(
+                [
+                    values[:, :width]
+                    for values, (_, width) in zip(
+                        layout.split_users(getattr(tasks, f"{part}_{name}")),
+                        layout.groups,
+                        strict=True,
+                    )
+                ]
+            )
+            for name in ("items", "ratings", "mask")
+        )
+        return RatedItems(tuple(values[items] for values in item_fields), ratings, mask, layout)
+
+    return rows("support", layouts.support), rows("query", layouts.query)
 
 
 def redrawn(tasks: Tasks, key: jax.Array) -> Tasks:
