@@ -16,6 +16,7 @@ SUGGESTED: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 0.02,
         "decay": 0.97,
         "unseen_rate": 0.0,
+        "weight_decay": 0.0,
         "redraw": False,
         "epochs": 100,
         "evaluate_search_every": 0,

@@ -80,9 +80,9 @@ class ColdNASSettings(SearchSettings):
     batch_size: int = setting(32, "Users in a batch.", low=1)
     learning_rate: float = setting(1e-4, "Learning rate of the first epoch.", low=1e-8, high=10)
     decay: float = setting(1.0, "Factor on the learning rate after each epoch.", low=0.1, high=1)
-    weight_decay: float = setting(0.0, "Decoupled weight decay.", low=0)
+    weight_decay: float = setting(0.5, "Decoupled weight decay.", low=0)
     unseen_rate: float = setting(
-        0.2, "Share of users and items that training hides, as if never seen.", low=0, high=1
+        0.1, "Share of users and items that training hides, as if never seen.", low=0, high=1
     )
     redraw: bool = setting(True, "Draw support and query of the training users anew each epoch.")
 
