@@ -12,9 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# In the order in which they are applied, as in the package of modulations, unknown to this one.
-OPERATIONS = ("max", "min", "scale", "shift")
-
+from kapl_jax.modulation.structures import OPERATIONS
 
 # How each operation is written around what it is applied to, x, at position p.
 _TEXT = ("max({x}, φ1)", "min({x}, φ2)", "{x} · φ3", "{x} + φ4")
@@ -53,15 +51,6 @@ def modulation_latex(structure: np.ndarray) -> str:
         equations.append(rf"h_{{{position}}} &= \mathrm{{lrelu}}({modulated})")
     joined = " \\\\\n".join(equations)
     return f"\\begin{{aligned}}\n{joined}\n\\end{{aligned}}"
-
-
-def modulation_text(structure: np.ndarray) -> str:
-    """Write `bool[C, 4]` on one short line: "0: max shift | 1: - | 2: scale | 3: -"."""
-    parts = []
-    for position, row in enumerate(np.asarray(structure, bool)):
-        names = [name for name, present in zip(OPERATIONS, row, strict=True) if present]
-        parts.append(f"{position}: {' '.join(names) or '-'}")
-    return " | ".join(parts)
 
 
 def _modulated(layer: str, position: int, row: np.ndarray, forms: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from kapl_jax.modulation.layers import JoinedDense, dense
 from kapl_jax.modulation.layout import Layout
-from kapl_jax.modulation.operations import OPERATIONS
+from kapl_jax.modulation.structures import OPERATIONS
 
 
 class SetEncoder(nn.Module):

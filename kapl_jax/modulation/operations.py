@@ -12,9 +12,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-OPERATIONS = ("max", "min", "scale", "shift")
-"""The operations in the order in which they are applied."""
-
 Modulate = Callable[[int, jax.Array, jax.Array], jax.Array]
 """`(position, x [..., d], phi [4, ..., d]) -> [..., d]`: how a layer's values are modulated."""
 

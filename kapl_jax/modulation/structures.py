@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kapl_jax.errors import UserError
-from kapl_jax.modulation.operations import OPERATIONS
+
+OPERATIONS = ("max", "min", "scale", "shift")
+"""The operations in the order in which they are applied."""
 
 _EVERYWHERE = {
     "film": ("scale", "shift"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kapl_jax.modulation.networks import INPUTS, network_size
-from kapl_jax.modulation.operations import OPERATIONS
+from kapl_jax.modulation.structures import OPERATIONS
 
 _NUM = len(INPUTS)
 _PROBES = 24

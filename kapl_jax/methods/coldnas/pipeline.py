@@ -26,8 +26,8 @@ from kapl_jax.methods.coldnas.tasks import TaskData
 from kapl_jax.methods.contenders import Contender, Outcomes, best_contender, spread
 from kapl_jax.methods.pipeline import SearchPipeline, run_pipeline
 from kapl_jax.modulation.networks import network_modulate
-from kapl_jax.modulation.operations import OPERATIONS, modulate
-from kapl_jax.modulation.structures import preset
+from kapl_jax.modulation.operations import modulate
+from kapl_jax.modulation.structures import OPERATIONS, preset
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import Chunk, PopulationTrainer

@@ -16,7 +16,7 @@ from kapl_jax.methods.coldnas.trained import (
     prefix_masks,
     with_supports,
 )
-from kapl_jax.modulation.operations import OPERATIONS
+from kapl_jax.modulation.structures import OPERATIONS
 
 _USERS_SHOWN = 4
 _MOST_SIZES = 8

@@ -25,8 +25,7 @@ from kapl_jax.methods.contenders import (
     result_rows,
 )
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.modulation.operations import OPERATIONS
-from kapl_jax.modulation.structures import preset, preset_names, structure_text
+from kapl_jax.modulation.structures import OPERATIONS, preset, preset_names, structure_text
 from kapl_jax.search.space import Space
 
 

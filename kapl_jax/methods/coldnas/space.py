@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kapl_jax.modulation.operations import OPERATIONS
-from kapl_jax.modulation.structures import structure_text
+from kapl_jax.modulation.structures import OPERATIONS, structure_text
 
 
 @dataclass(frozen=True)

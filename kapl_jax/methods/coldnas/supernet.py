@@ -11,7 +11,8 @@ import numpy as np
 
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import TaskData
-from kapl_jax.modulation.operations import OPERATIONS, Modulate, relaxed_modulate
+from kapl_jax.modulation.operations import Modulate, relaxed_modulate
+from kapl_jax.modulation.structures import OPERATIONS
 
 
 class SupernetProblem(ColdNASProblem):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.evaluation.objectives import sign
-from kapl_jax.explain.modulation import OPERATIONS, modulation_text
+from kapl_jax.modulation.structures import OPERATIONS, structure_text
 from kapl_jax.runs.report import landscape_figures, summary
 from kapl_jax.runs.report.formatting import MISSING, count, number, setting_label
 from kapl_jax.runs.report.metrics import better, metric_label
@@ -184,7 +184,7 @@ def _choices(found: Landscape) -> Table:
 
 def _choice_cells(found: Landscape, place: int) -> list[str]:
     rank = f"{count(found.rank(place))} of {count(len(found.truth))}"
-    return [modulation_text(found.structures[place]), number(found.truth[place]), rank]
+    return [structure_text(found.structures[place]), number(found.truth[place]), rank]
 
 
 def _sizes(found: Landscape, suffix: str, name: str) -> Figure:

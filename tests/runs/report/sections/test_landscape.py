@@ -48,9 +48,9 @@ def test_each_proxy_has_a_panel_and_a_row_with_what_it_would_choose() -> None:
     found = section_of({"metric": "mse", "points": POINTS, "agreement": AGREEMENT})
     (table,) = blocks(found, Table)
     assert table.rows == [
-        ["truth", "–", "–", "0: - | 1: shift", "0.1000", "1 of 3"],
-        ["inherited weights", "0.33", "0.04", "0: - | 1: shift", "0.1000", "1 of 3"],
-        ["architecture parameters α", "–", "–", "0: max | 1: shift", "0.2000", "2 of 3"],
+        ["truth", "–", "–", "-; shift", "0.1000", "1 of 3"],
+        ["inherited weights", "0.33", "0.04", "-; shift", "0.1000", "1 of 3"],
+        ["architecture parameters α", "–", "–", "max; shift", "0.2000", "2 of 3"],
     ]
     svg = blocks(found, Figure)[0].svg
     assert "inherited weights: τ = 0.33" in svg
@@ -64,9 +64,9 @@ def test_higher_is_better_where_it_is() -> None:
     found = section_of({"metric": "ndcg_at_3", "points": POINTS, "agreement": {}})
     (table,) = blocks(found, Table)
     assert [row[3:] for row in table.rows] == [
-        ["0: - | 1: -", "0.3000", "1 of 3"],
-        ["0: max | 1: shift", "0.2000", "2 of 3"],
-        ["0: max | 1: shift", "0.2000", "2 of 3"],
+        ["-; -", "0.3000", "1 of 3"],
+        ["max; shift", "0.2000", "2 of 3"],
+        ["max; shift", "0.2000", "2 of 3"],
     ]
 
 
