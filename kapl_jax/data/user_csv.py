@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable
 from kapl_jax.data.cold_start_tables import rows_of_values
 from kapl_jax.data.rating_cells import distinct_ratings, parse_ratings
-from kapl_jax.data.rating_files import CsvTable, read_csv, required_columns
+from kapl_jax.data.rating_files import read_csv, required_columns
 from kapl_jax.data.text import line_error, quote
 from kapl_jax.errors import UserError
 
@@ -72,7 +73,11 @@ def read_new_user(
     """
     table = read_csv(Path(path), ",".join(_COLUMNS))
     names, cells = required_columns(table, _COLUMNS)
-    items = _look_up_items(table, names, data)
+
+    def refuse(place: int, found: str, expected: str) -> UserError:
+        return line_error(table.path, int(table.lines[place]), found, expected)
+
+    items = look_up_items(names, data, refuse)
     ratings = parse_ratings(table.path, cells, table.lines, data.rating_range)
     kept, warnings = distinct_ratings(
         table.path, items, ratings, table.lines, lambda row: f"item {quote(names[row])}"
@@ -163,22 +168,36 @@ def _user_features(cells: dict[str, str], table: FeatureTable, source: str) -> U
     return UserFeatures(tuple(rows), tuple(warnings))
 
 
-def _look_up_items(table: CsvTable, names: list[str], data: ColdStartData) -> np.ndarray:
-    """Return the rows of items called by name or by title, `int32[R]`."""
+def look_up_items(
+    names: Sequence[str], data: ColdStartData, refuse: Callable[[int, str, str], UserError]
+) -> np.ndarray:
+    """Return the rows of items called by name or, where no other has the same one, by title.
+
+    Args:
+        names: What the user calls them.
+        data: The data that hold them.
+        refuse: Makes the error of the place in `names`, of what was found and what expected.
+
+    Returns:
+        `int32[number of names]`.
+
+    Raises:
+        UserError: An item is unknown, or a title is that of several.
+    """
     rows = {name: row for row, name in enumerate(data.items)}
     titles: dict[str, list[int]] = {}
     for row, title in enumerate(data.titles):
         titles.setdefault(title, []).append(row)
     found = []
-    for line, name in zip(table.lines, names, strict=True):
+    for place, name in enumerate(names):
         candidates = [rows[name]] if name in rows else titles.get(name, [])
         if len(candidates) > 1:
             several = " or ".join(quote(data.items[row]) for row in candidates)
-            raise line_error(table.path, int(line), f"the title {quote(name)}", several)
+            raise refuse(place, f"the title {quote(name)}", several)
         if not candidates:
             hint = _did_you_mean(name, [*data.items, *titles])
             expected = f"one of the {len(data.items)} of {data.name}"
-            raise line_error(table.path, int(line), f"unknown item {quote(name)}{hint}", expected)
+            raise refuse(place, f"unknown item {quote(name)}{hint}", expected)
         found.append(candidates[0])
     return np.array(found, dtype=np.int32)
 

@@ -24,7 +24,7 @@ def explanation_text(explanation: Mapping[str, Any]) -> str:
     lines = ["how the model is modulated"]
     lines += [f"  {line}" for line in explanation["expressions"] or [explanation["structure"]]]
     for user in read_reasons(explanation):
-        if user.phi is not None:
+        if user.phi is not None and user.phi.operations:
             ends = zip(user.phi.norms[0], user.phi.norms[-1], strict=True)
             lines.append(f"size of φ, from no rating to all {user.phi.support_sizes[-1]}")
             lines += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.data.user_csv import (
     NewUser,
+    look_up_items,
     parse_user_features,
     read_new_user,
 )
@@ -72,15 +74,21 @@ class ColdNASRecommender:
         return cls(TrainedModel(problem, parameters, structure), description)
 
     def new_user(self, ratings: Path, features: str) -> NewUser:
-        """Read a new user; see `data.user_csv`."""
+        """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""
         data = self.model.data
         known = parse_user_features(features, data.user_features)
-        return read_new_user(ratings, data, known)
+        user = read_new_user(ratings, data, known)
+        unseen = _unseen_items(ratings, user)
+        return dataclasses.replace(user, warnings=(*user.warnings, *unseen, *known.warnings))
 
     def recommend(self, user: NewUser, top: int) -> list[Recommendation]:
-        """Return the `top` items with the highest predicted ratings that the user has not rated."""
+        """Return the `top` items with the highest predicted ratings that the user has not rated.
+
+        Raises:
+            UserError: The user has rated all items.
+        """
         data = self.model.data
-        rest = np.setdiff1d(np.arange(len(data.items)), user.support_items)
+        rest = self._unrated(user)
         predicted = self.model.predict(self._task(user, rest))[0]
         seen = data.items_of_training()
         return [
@@ -97,23 +105,34 @@ class ColdNASRecommender:
         """Return the reasons for one user: of `item`, or of the best one.
 
         Raises:
-            UserError: The item is unknown.
+            UserError: The item is unknown, or none is given and the user has rated all.
         """
-        data = self.model.data
-        rest = np.setdiff1d(np.arange(len(data.items)), user.support_items)
-        if item is not None:
-            if item not in data.items:
-                raise UserError(
-                    f"--item={item}: unknown, expected one of the {len(data.items)} items of "
-                    f"{data.name}"
-                )
-            rest = np.array([data.items.index(item)])
-        found = reasons_of(self.model, [self._task(user, rest)], ["this user"])
+        items = self._unrated(user) if item is None else self._named(item)
+        found = reasons_of(self.model, [self._task(user, items)], ["this user"])
         return {
             "structure": self.description["formula"],
             "expressions": self.description.get("expressions", []),
             **found,
         }
+
+    def _unrated(self, user: NewUser) -> np.ndarray:
+        """Return the rows int[n] of the items that the user has not rated, at least one."""
+        data = self.model.data
+        rest = np.setdiff1d(np.arange(len(data.items)), user.support_items)
+        if len(rest) == 0:
+            raise UserError(
+                f"--ratings: found all {len(data.items)} items of {data.name} rated, expected some "
+                "left to recommend"
+            )
+        return rest
+
+    def _named(self, item: str) -> np.ndarray:
+        """Return the row int[1] of an item called by name or title."""
+
+        def refuse(_: int, found: str, expected: str) -> UserError:
+            return UserError(f"--item: found {found}, expected {expected}")
+
+        return look_up_items([item], self.model.data, refuse)
 
     def _task(self, user: NewUser, items: np.ndarray) -> Tasks:
         """Return the task of predicting `items` int[Q] for a new user."""
@@ -129,6 +148,18 @@ class ColdNASRecommender:
             query_mask=jnp.ones((1, count), bool),
             weights=jnp.ones(1),
         )
+
+
+def _unseen_items(ratings: Path, user: NewUser) -> tuple[str, ...]:
+    """Return a warning where training never saw some of the rated items."""
+    if not user.unseen:
+        return ()
+    count = len(user.unseen)
+    items = "1 rated item" if count == 1 else f"{count} rated items"
+    return (
+        f"{ratings}: training never saw {items}, known by features alone; "
+        f"the first is {user.unseen[0]!r}",
+    )
 
 
 def _check_same_data(run: Run, data: ColdStartData) -> None:

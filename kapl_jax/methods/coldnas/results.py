@@ -77,8 +77,25 @@ def make_results(
         **result_rows(contenders, outcomes, rows),
         "parameters": sizes[best.name],
         "adapted_per_user": adapted_per_user(problem.options, data, best.structure),
+        "unseen_items": unseen_items(data),
         "reasons": reasons(problem, parameters, best.structure),
     }
+
+
+def unseen_items(data: ColdStartData) -> dict[str, int]:
+    """Return how many items validation and test tasks hold, and how many training never saw.
+
+    Of those the model knows nothing but what their features share with others.
+    """
+    trained = data.items_of_training()
+    counts = {}
+    for split, tasks in (("valid", data.valid), ("test", data.test)):
+        rated = np.union1d(
+            tasks.support_items[tasks.support_mask], tasks.query_items[tasks.query_mask]
+        )
+        counts[f"{split}_items"] = len(rated)
+        counts[split] = int((~trained[rated]).sum())
+    return counts
 
 
 def adapted_per_user(
@@ -161,9 +178,16 @@ def describe_results(results: Mapping[str, Any]) -> str:
     for label, valid, test in rows:
         for split, metrics in (("validation", valid), ("test", test)):
             value = metrics[objective]
-            lines.append(f"{split} {objective:<10} {value['mean']:.4f} ± {value['std']:.4f}{label}")
+            shown = f"{value['mean']:.4f} ± {value['std']:.4f}{label}"
+            lines.append(f"{f'{split} {objective}':<20} {shown}")
     if "pruning" in results:
         lines.append(f"smallest as good     {results['pruning']['formula']}")
+    unseen = results["unseen_items"]
+    if unseen["test"]:
+        rated, never = unseen["test_items"], unseen["test"]
+        lines.append(
+            f"new items            {never} of {rated} of test users were never in training"
+        )
     if "planted" in results:
         planted = results["planted"]
         verdict = "found again" if planted["recovered"] else "not found"

@@ -16,6 +16,7 @@ from kapl_jax.runs.report.sections.landscape import landscape
 from kapl_jax.runs.report.sections.overview import overview
 from kapl_jax.runs.report.sections.parsimony import parsimony
 from kapl_jax.runs.report.sections.pictures import pictures
+from kapl_jax.runs.report.sections.pruning import pruning
 from kapl_jax.runs.report.sections.published import published
 from kapl_jax.runs.report.sections.reasons import reasons
 from kapl_jax.runs.report.sections.results import results
@@ -31,6 +32,7 @@ SECTIONS: tuple[SectionFunction, ...] = (
     trajectory,
     pictures,
     results,
+    pruning,
     published,
     landscape,
     reasons,
