@@ -49,9 +49,16 @@ def main(argv: list[str]) -> None:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
     run = read_run(_WORKDIR.value)
     if _RATINGS.value:
+        _refuse_queries()
         _recommend(run, Path(_RATINGS.value))
     else:
         _answer(run)
+
+
+def _refuse_queries() -> None:
+    for flag in (_HEAD, _RELATION, _TAIL, _QUERIES):
+        if flag.value:
+            raise UserError(f"--{flag.name}: given with --ratings, expected one of the two")
 
 
 def _recommend(run: Run, ratings: Path) -> None:

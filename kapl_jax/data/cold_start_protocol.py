@@ -78,7 +78,7 @@ class Protocol:
             (
                 "valid_share",
                 self.valid_share,
-                0 < self.valid_share < 1 - self.train_share,
+                self.valid_share > 0 and self.train_share + self.valid_share < 1,
                 "a number above 0 that leaves test users beside "
                 f"the {self.train_share:g} of --train_share",
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.data.graph_folders import small_graph, write_openke
 from tests.end_to_end.programs import SMALL, Done, assert_one_line_error, run_program
 from tests.methods.autoblm.tiny import write_tiny_graph
+from tests.methods.coldnas.runs import SMALL as SMALL_RATINGS
+from tests.methods.coldnas.runs import USERS, as_flags, write_tiny_ratings
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -116,3 +119,111 @@ def test_oddities_are_counted_and_another_run_is_refused(tmp_path):
     other = search(tmp_path, "--structure=distmult")
     assert_one_line_error(other, "run: holds another run", "--structure=", "another --workdir")
     assert (tmp_path / "run" / "results.json").read_bytes() == before
+
+
+def recommend(folder: Path, *arguments: str) -> Done:
+    """Run ColdNAS on the ratings in `folder`."""
+    flags = ("--dataset=ratings", "--workdir=run", "--cpu_devices=2", *as_flags(SMALL_RATINGS))
+    return run_program(folder, "coldnas", *flags, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("file", "number", "change", "words"),
+    [
+        ("ratings.csv", 3, lambda line: line.rsplit(b",", 1)[0], ("2 columns", "3")),
+        ("ratings.csv", 4, lambda line: line[:-1] + b"good", ("the rating 'good'", "a number")),
+        ("ratings.csv", 5, lambda line: line[:-1] + b"nan", ("the rating 'nan'", "a number")),
+        ("ratings.csv", 2, lambda line: b"caf\xe9" + line, ("byte 0xe9", "expected text in UTF-8")),
+        ("items.csv", 3, lambda line: b"caf\xe9" + line, ("byte 0xe9", "expected text in UTF-8")),
+        ("ratings.csv", 1, lambda line: b"user,film,stars", ("the header 'user,film,stars'",)),
+    ],
+    ids=["two columns", "no number", "nan", "Latin-1", "Latin-1 items", "header"],
+)
+def test_a_bad_line_of_ratings(tmp_path, file, number, change, words):
+    write_tiny_ratings(tmp_path / "ratings")
+    change_line(tmp_path / "ratings" / file, number, change)
+    assert_one_line_error(recommend(tmp_path), f"ratings/{file}:{number}: ", *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("file", ["ratings.csv", "items.csv", "users.csv"])
+def test_an_empty_file_of_ratings(tmp_path, file):
+    write_tiny_ratings(tmp_path / "ratings")
+    (tmp_path / "ratings" / file).write_bytes(b"")
+    assert_one_line_error(recommend(tmp_path), f"ratings/{file}:1: found an empty file")
+
+
+def test_a_rating_that_contradicts_another(tmp_path):
+    ratings = write_tiny_ratings(tmp_path / "ratings") / "ratings.csv"
+    lines = ratings.read_text().splitlines()
+    other = lines[1][:-1] + ("1" if lines[1][-1] != "1" else "2")
+    ratings.write_text("\n".join([*lines, other]) + "\n")
+    place = f"ratings/ratings.csv:{len(lines) + 1}: "
+    assert_one_line_error(recommend(tmp_path), place, "as on line 2")
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--hidden_units=abc", ("--hidden_units='abc': expected widths", "128,64,32")),
+        ("--structure=scale; -; -", ("found 3 positions", "expected 2", "--hidden_units=3")),
+        ("--structure=twist; -", ("--structure", "'twist'")),
+        ("--presets=oracle", ("--presets: found 'oracle'", "film")),
+        ("--dataset=nowhere", ("--dataset: found no folder 'nowhere'", "lastfm")),
+        ("--dataset=lastfn", ("--dataset: found no folder 'lastfn' (did you mean lastfm?)",)),
+        ("--dataset=umls", ("--dataset: found 'umls', which is a", "lastfm")),
+        ("--min_ratings=2", ("--min_ratings: found 2", "the 3 of --query_items")),
+        ("--min_ratings=99", ("ratings/ratings.csv: found 0 users", "--min_ratings")),
+        ("--valid_share=0.5", ("--valid_share: found 0.5", "the 0.5 of --train_share")),
+        ("--scenario=item_cold", ("--scenario: found item_cold, but no years",)),
+        ("--objective=mrr", ("--objective=mrr", "ndcg_at_3")),
+        ("more", ("more: unexpected argument",)),
+    ],
+)
+def test_a_bad_flag_of_coldnas(tmp_path, flag, words):
+    write_tiny_ratings(tmp_path / "ratings")
+    assert_one_line_error(recommend(tmp_path, flag), *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("searcher", ["differentiable", "progressive"])
+def test_a_searcher_that_does_not_fit_the_space(tmp_path, searcher):
+    write_tiny_ratings(tmp_path / "ratings")
+    done = recommend(tmp_path, f"--searcher={searcher}", "--search_space=networks")
+    assert_one_line_error(done, f"--searcher={searcher}", "--search_space=networks", "decoupled")
+
+
+def test_a_graph_is_no_ratings_and_ratings_are_no_graph(tmp_path):
+    write_tiny_graph(tmp_path / "graph")
+    done = recommend(tmp_path, "--dataset=graph")
+    assert_one_line_error(done, "graph: found test.txt, train.txt, valid.txt", "ratings.csv")
+    write_tiny_ratings(tmp_path / "ratings")
+    done = run_program(tmp_path, "autoblm", "--dataset=ratings", "--workdir=run", *SMALL)
+    assert_one_line_error(done, "ratings: found", "expected")
+    done = run_program(tmp_path, "autoblm", "--dataset=lastfm", "--workdir=run", *SMALL)
+    assert_one_line_error(done, "--dataset: found 'lastfm'", "expected a knowledge graph")
+
+
+def test_odd_ratings_work_and_are_counted_and_another_run_is_refused(tmp_path):
+    ratings = write_tiny_ratings(tmp_path / "ratings") / "ratings.csv"
+    lines = ratings.read_text().splitlines()
+    # Each user has an item that nobody else has: of test users training never saw it.
+    own = [f"u{user},own-{user},3" for user in range(USERS)]
+    ratings.write_text("\n".join([*lines, lines[1], *own]) + "\n")
+    flags = ("--structure=film|scale|shift|none", "--min_ratings=7", "--query_items=4")
+    done = recommend(tmp_path, *flags)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"warning: ratings/ratings.csv:{len(lines) + 1}: 1 rating stands")
+    assert second.endswith(
+        "items.csv: 12 of 21 rated items are missing, taken as unseen; first 'own-0'"
+    )
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert (results["unseen_items"]["valid"], results["unseen_items"]["test"]) == (3, 3)
+    assert "not in training      3 of" in done.stdout
+    other = recommend(tmp_path, *flags, "--seed=1")
+    assert_one_line_error(other, "run: holds another run (--seed=0, not 1)", "another --workdir")
+    write_tiny_graph(tmp_path / "graph")
+    method = "run: holds another run (method 'coldnas', not 'autoblm'"
+    assert_one_line_error(search(tmp_path), method)
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == results

@@ -1,47 +1,83 @@
 """A search that is killed again and again ends as if it had never been.
 
-KAPL_KILLS sets how often it is killed, KAPL_KILL_DATASET the graph (a registered name or a folder):
+KAPL_KILLS sets how often it is killed, KAPL_KILL_DATASET the graph (a registered name or a folder)
+and KAPL_KILL_RATINGS the ratings:
 `KAPL_KILLS=10 KAPL_KILL_DATASET=umls tools/test tests/end_to_end/test_kill.py`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.end_to_end.programs import Running
 from tests.methods.autoblm.tiny import write_tiny_graph
+from tests.methods.coldnas.runs import PROTOCOL, SIZES, as_flags, write_tiny_ratings
 
 KILLS = int(os.environ.get("KAPL_KILLS", "3"))
 DATASET = os.environ.get("KAPL_KILL_DATASET", "")
-# Long trainings with checkpoints all the time, and every stage there is; a round is one chunk.
-FLAGS = (
+RATINGS = os.environ.get("KAPL_KILL_RATINGS", "")
+# Long trainings with checkpoints all the time, and all stages that they need; a round is one chunk.
+COMMON = (
     "--candidates=16",
     "--round_size=8",
     "--halving_rungs=2",
-    *(("--epochs=60", "--batch_size=256") if DATASET else ("--epochs=500", "--batch_size=16")),
-    "--embedding_dim=8",
-    "--final_embedding_dim=8",
-    "--presets=distmult",
     "--tuning_samples=4",
     "--seeds=4",
     "--finalists=1",
-    "--final_epochs=100",
     "--chunk_size=8",
     "--cpu_devices=2",
     "--checkpoint_seconds=0.1",
     "--nolog_progress",
 )
+GRAPH_FLAGS = (
+    *COMMON,
+    *(("--epochs=60", "--batch_size=256") if DATASET else ("--epochs=500", "--batch_size=16")),
+    "--embedding_dim=8",
+    "--final_embedding_dim=8",
+    "--presets=distmult",
+    "--final_epochs=100",
+)
+RATING_FLAGS = (
+    *(() if RATINGS else as_flags({**PROTOCOL, **SIZES})),
+    *COMMON,
+    f"--epochs={6 if RATINGS else 300}",
+    f"--final_epochs={6 if RATINGS else 200}",
+    f"--evaluate_every={2 if RATINGS else 50}",
+    "--evaluate_search_every=0",
+    "--pruning_seeds=2",
+    "--presets=film",
+    "--published_protocol",
+)
 
 
-def start(folder: Path, workdir: str) -> Running:
-    dataset = DATASET or str(folder / "graph")
-    return Running(folder, "autoblm", (f"--dataset={dataset}", f"--workdir={workdir}", *FLAGS))
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is killed: a program with its flags, on data that are written where none are given."""
+
+    program: str
+    flags: tuple[str, ...]
+    given: str
+    write: Callable[[Path], Path]
+
+    def start(self, folder: Path, workdir: str) -> Running:
+        dataset = self.given or str(folder / "data")
+        flags = (f"--dataset={dataset}", f"--workdir={workdir}", *self.flags)
+        return Running(folder, self.program, flags)
+
+
+WORKS = {
+    "autoblm": Work("autoblm", GRAPH_FLAGS, DATASET, write_tiny_graph),
+    "coldnas": Work("coldnas", RATING_FLAGS, RATINGS, write_tiny_ratings),
+}
 
 
 def finish(running: Running) -> None:
@@ -80,7 +116,9 @@ def wait_for(event: bytes, running: Running, workdir: Path) -> None:
             return
 
 
-def kill_again_and_again(folder: Path, seconds: float, rng: np.random.Generator) -> list[float]:
+def kill_again_and_again(
+    work: Work, folder: Path, seconds: float, rng: np.random.Generator
+) -> list[float]:
     """Start the command, kill it, start it again; return after how many seconds each was killed.
 
     The moments are spread over the work, so that it is not done before the last of them.
@@ -88,7 +126,7 @@ def kill_again_and_again(folder: Path, seconds: float, rng: np.random.Generator)
     """
     killed: list[float] = []
     while len(killed) < KILLS:
-        running, patience = start(folder, "killed"), rng.uniform(0, 0.7 * seconds / KILLS)
+        running, patience = work.start(folder, "killed"), rng.uniform(0, 0.7 * seconds / KILLS)
         event = (b"epoch", b"candidate", None)[len(killed) % 3]
         if event is not None:
             wait_for(event, running, folder / "killed")
@@ -100,18 +138,20 @@ def kill_again_and_again(folder: Path, seconds: float, rng: np.random.Generator)
     return killed
 
 
-def test_killed_at_random_moments(tmp_path, compiled):
-    write_tiny_graph(tmp_path / "graph")
+@pytest.mark.parametrize("method", WORKS)
+def test_killed_at_random_moments(tmp_path, compiled, method):
+    work = WORKS[method]
+    work.write(tmp_path / "data")
     # The first run compiles, the others find what it compiled: their time is that of the work.
-    finish(start(tmp_path, "first"))
-    running = start(tmp_path, "undisturbed")
+    finish(work.start(tmp_path, "first"))
+    running = work.start(tmp_path, "undisturbed")
     wait_for(b"epoch", running, tmp_path / "undisturbed")
     began = time.monotonic()
     finish(running)
     seconds = time.monotonic() - began
     seed = int(np.random.default_rng().integers(2**31))
-    killed = kill_again_and_again(tmp_path, seconds, np.random.default_rng(seed))
-    finish(start(tmp_path, "killed"))
+    killed = kill_again_and_again(work, tmp_path, seconds, np.random.default_rng(seed))
+    finish(work.start(tmp_path, "killed"))
     where = f"killed after {killed} seconds, {seconds:.1f} is the whole work, seed {seed}"
     print(where)
     assert killed, where

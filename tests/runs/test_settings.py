@@ -8,6 +8,8 @@ from absl import flags
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
+from kapl_jax.methods.coldnas.defaults import suggested
+from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.runs.settings import check_ranges, define_flags, from_flags, identity, setting
 
 
@@ -42,10 +44,10 @@ def values(monkeypatch):
     return own
 
 
-def parse(values, settings, *arguments):
+def parse(values, settings, *arguments, **keywords):
     define_flags(settings)
     values(["program", *arguments])
-    return from_flags(settings)
+    return from_flags(settings, **keywords)
 
 
 def test_defaults(values):
@@ -57,7 +59,7 @@ def test_every_kind_of_flag(values):
     assert parse(values, Toy, *given) == Toy(9, 1e-3, 0.5, "b", "x y", False)
 
 
-@pytest.mark.parametrize("settings", [Toy, AutoBLMSettings])
+@pytest.mark.parametrize("settings", [Toy, AutoBLMSettings, ColdNASSettings])
 def test_every_field_is_a_flag_with_help(values, settings):
     define_flags(settings)
     shown = values.get_help()
@@ -116,3 +118,46 @@ def test_identity_leaves_out_what_changes_no_result():
 def test_a_type_without_a_flag_is_refused(values):
     with pytest.raises(TypeError, match=r"Odd\.sizes: no flag for the type <class 'dict'>"):
         define_flags(Odd)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sized:
+    dataset: str = setting("small", "What on.")
+    size: int = setting(3, "How many.", low=1, high=9)
+    rate: float = setting(0.5, "How fast.", low=0)
+    loud: bool = setting(True, "Say so.")
+
+
+FITTING = {"small": {"size": 7, "loud": False}, "large": {"rate": 2.0}}
+
+
+def fitting(dataset):
+    return FITTING.get(dataset, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), Sized("small", 7, 0.5, False)),
+        (("--size=4",), Sized("small", 4, 0.5, False)),
+        # Given counts, also where it is the default of all other data.
+        (("--size=3", "--loud"), Sized("small", 3, 0.5, True)),
+        (("--dataset=large",), Sized("large", 3, 2.0, True)),
+        (("--dataset=large", "--rate=0.5"), Sized("large", 3, 0.5, True)),
+        (("--dataset=other",), Sized("other", 3, 0.5, True)),
+    ],
+)
+def test_what_suits_the_data_is_taken_for_flags_not_given(values, arguments, expected):
+    assert parse(values, Sized, *arguments, suggested=fitting) == expected
+
+
+def test_what_is_suggested_is_checked_too(values):
+    with pytest.raises(UserError, match="--size=0: out of range, expected 1 to 9"):
+        parse(values, Sized, suggested=lambda dataset: {"size": 0})
+
+
+def test_coldnas_suits_itself_to_the_generated_users(values):
+    made = parse(values, ColdNASSettings, "--seeds=2", "--epochs=40", suggested=suggested)
+    expected = {**suggested("planted"), "seeds": 2, "epochs": 40}
+    assert made == ColdNASSettings(**expected)
+    assert made != ColdNASSettings(seeds=2)

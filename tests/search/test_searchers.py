@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from kapl_jax.search.searchers import (
     REGISTRY,
+    Decoupled,
+    Differentiable,
     Evolutionary,
     OneShot,
     Progressive,
@@ -189,3 +191,88 @@ def test_one_shot_goes_on_after_a_resume_that_only_told():
     for batch in whole[:2]:
         state = resumed.tell(state, batch, count_ones(batch))
     np.testing.assert_array_equal(resumed.ask(state, np.random.default_rng(9), 8), whole[2])
+
+
+def test_decoupled_asks_the_best_of_all_generations():
+    calls = []
+
+    def proxy(candidates):
+        calls.append(np.array(candidates))
+        return count_ones(candidates)
+
+    space = BitStrings(length=12)
+    searcher = Decoupled(space, proxy, seed=3, pool_size=10, generations=4)
+    batches = search(searcher, lambda batch: np.zeros(len(batch)), rounds=6, count=8)
+    assert [len(call) for call in calls] == [10] * 4
+    scored = np.concatenate(calls)
+    # No candidate is scored twice, and the best of all come first whatever their true score.
+    assert len(np.unique(space.canonical(scored), axis=0)) == 40
+    expected = np.sort(count_ones(scored))[::-1]
+    np.testing.assert_array_equal(count_ones(np.concatenate(batches[:5])), expected)
+    assert len(batches[5]) == 8  # beyond what was scored: sampled
+
+
+def test_decoupled_evolves_under_the_proxy():
+    """Later generations score better than the first, which was drawn blindly."""
+    space = BitStrings(length=16)
+    gained = []
+    for seed in range(6):
+        objective = planted_objective(space, seed, ones=5)
+        means = []
+
+        def proxy(candidates, objective=objective, means=means):
+            means.append(objective(candidates).mean())
+            return objective(candidates)
+
+        searcher = Decoupled(space, proxy, seed=seed, pool_size=16, generations=6)
+        searcher.ask(searcher.init(), np.random.default_rng(0), 4)
+        gained.append(means[-1] - means[0])
+    assert np.mean(gained) > 2 * np.std(gained) / np.sqrt(len(gained)) > 0
+
+
+def test_decoupled_puts_what_diverged_last():
+    def proxy(candidates):
+        return np.where(candidates[:, 0] == 1, -np.inf, count_ones(candidates))
+
+    searcher = Decoupled(BitStrings(length=10), proxy, seed=0, pool_size=12, generations=2)
+    asked = searcher.ask(searcher.init(), np.random.default_rng(0), 24)
+    diverged = asked[:, 0] == 1
+    assert 0 < diverged.sum() < 24
+    assert (np.diff(diverged.astype(int)) >= 0).all()
+
+
+def test_differentiable_asks_discretisations_in_order_then_others():
+    space, calls = BitStrings(length=12), []
+    found = np.triu(np.ones((12, 12), np.int8))[::-1]
+
+    def relaxation():
+        calls.append(1)
+        return found
+
+    searcher = Differentiable(space, relaxation)
+    first, second, third = search(searcher, count_ones, rounds=3, count=8)
+    assert calls == [1]
+    # One of them has a single one and is invalid; none is equivalent to another.
+    np.testing.assert_array_equal(np.concatenate([first, second])[:11], found[1:])
+    assert len(second) == len(third) == 8
+    again = Differentiable(space, relaxation)
+    state = again.tell(again.init(), first, count_ones(first))
+    np.testing.assert_array_equal(again.ask(state, np.random.default_rng([0, 1]), 8), second)
+
+
+@pytest.mark.parametrize("name", ["one_shot", "decoupled", "differentiable", "evolutionary"])
+def test_nothing_is_trained_before_it_is_needed(name):
+    def refuse(*_):
+        raise AssertionError("too early")
+
+    context = SearchContext(BitStrings(), 0, proxy=refuse, relaxation=refuse, start=refuse)
+    searcher = REGISTRY[name](context)
+    with pytest.raises(AssertionError, match="too early"):
+        searcher.ask(searcher.init(), np.random.default_rng(0), 4)
+
+
+@pytest.mark.parametrize("name", ["one_shot", "decoupled", "differentiable"])
+def test_a_method_that_offers_nothing_cannot_be_searched_so(name):
+    searcher = REGISTRY[name](SearchContext(BitStrings(), 0))
+    with pytest.raises(NotImplementedError, match="no proxy or relaxation"):
+        searcher.ask(searcher.init(), np.random.default_rng(0), 4)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kapl_jax.search.shared_weights import SharedWeights
+from kapl_jax.runs.run_directory import RunDirectory
+from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights
 
 
 class Targets:
@@ -77,3 +78,51 @@ def test_what_is_not_finite_comes_last():
     found = scores([0.0, np.nan, 1.0], epochs=0)
     assert found[1] == -np.inf
     assert np.isfinite(found[[0, 2]]).all()
+
+
+class Counted:
+    """Stands for a supernet: its scores differ from call to call, so that a record is told."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def scores(self, candidates):
+        self.calls += 1
+        found = candidates.sum(axis=1) + 100.0 * self.calls
+        return np.where(found > 1000, -np.inf, found)
+
+
+def open_run(folder):
+    return RunDirectory.open(folder, {"method": "toy", "settings": {}, "dataset": {}})
+
+
+def test_scores_are_recorded(tmp_path):
+    run, weights = open_run(tmp_path), Counted()
+    proxy = RecordedProxy(weights, run)
+    pools = [np.array([[1.0, 2.0], [900.0, 9.0]]), np.array([[5.0, 5.0]])]
+    np.testing.assert_array_equal(proxy(pools[0]), [103.0, -np.inf])
+    np.testing.assert_array_equal(proxy(pools[1]), [210.0])
+    recorded = run.recorded("shared_weights", "search")
+    assert [event["scores"] for event in recorded] == [[103.0, None], [210.0]]
+    assert weights.calls == 2
+    run.close()
+
+
+def test_a_continued_search_gets_the_recorded_scores_and_then_new_ones(tmp_path):
+    pools = [np.array([[1.0, 2.0], [900.0, 9.0]]), np.array([[5.0, 5.0]]), np.array([[7.0, 0.0]])]
+    run = open_run(tmp_path)
+    before = [RecordedProxy(Counted(), run)(pools[0])]
+    run.close()
+    run, weights = open_run(tmp_path), Counted()
+    proxy = RecordedProxy(weights, run)
+    np.testing.assert_array_equal(proxy(pools[0]), before[0])
+    assert weights.calls == 0
+    np.testing.assert_array_equal(proxy(pools[1]), [110.0])
+    run.close()
+    run, weights = open_run(tmp_path), Counted()
+    proxy = RecordedProxy(weights, run)
+    assert [proxy(pool).tolist() for pool in pools[:2]] == [before[0].tolist(), [110.0]]
+    assert weights.calls == 0
+    assert proxy(pools[2]).tolist() == [107.0]
+    assert len(run.recorded("shared_weights")) == 3
+    run.close()

@@ -78,7 +78,7 @@ class NetworkSpace:
     def canonical(self, candidates: np.ndarray) -> np.ndarray:
         """Return the representatives: outgoing weights positive, units in order of them."""
         linear, units = self._units(candidates)
-        signs = np.where(units[..., -1:] < 0, -1, 1)
+        signs = np.where(units[..., -1:] < 0, -1, 1).astype(units.dtype)
         units = units * signs
         order = np.argsort(units[..., -1], axis=-1, kind="stable")
         units = np.take_along_axis(units, order[..., None], axis=-2)

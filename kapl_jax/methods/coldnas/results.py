@@ -182,12 +182,9 @@ def describe_results(results: Mapping[str, Any]) -> str:
             lines.append(f"{f'{split} {objective}':<20} {shown}")
     if "pruning" in results:
         lines.append(f"smallest as good     {results['pruning']['formula']}")
-    unseen = results["unseen_items"]
-    if unseen["test"]:
-        rated, never = unseen["test_items"], unseen["test"]
-        lines.append(
-            f"new items            {never} of {rated} of test users were never in training"
-        )
+    items = results.get("unseen_items", {})
+    if items.get("test"):
+        lines.append(f"not in training      {items['test']} of {items['test_items']} test items")
     if "planted" in results:
         planted = results["planted"]
         verdict = "found again" if planted["recovered"] else "not found"

@@ -32,7 +32,7 @@ class SupernetProblem(ColdNASProblem):
 
 
 def discretisations(alpha: np.ndarray) -> np.ndarray:
-    """Return the structures that keep the most important operations, from all to none.
+    """Return the structures that keep the most important operations, from none to all.
 
     Args:
         alpha: float[..., C, 4]: of each trained supernet; importances are averaged over supernets.

@@ -51,7 +51,7 @@ def _phi(paths: dict[str, PhiPath], suffix: str, name: str) -> Figure:
     caption = (
         "A path a user, from the fewest items (hollow) to the whole support set; numbers are "
         "support items, and dots grow with them. The plane is that in which φ of all "
-        "these users varies most; only distances mean something in it."
+        "these users varies most; each axis has a scale of its own."
     )
     return Figure(svg, caption, f"How φ moves with the support set{suffix}")
 

@@ -1,0 +1,128 @@
+"""Reasons beside predictions by hand, with and without each rating."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from kapl_jax.explain.reasons import read_reasons
+from kapl_jax.methods.coldnas.reasons import item_name, reasons, reasons_of
+from kapl_jax.methods.coldnas.trained import TrainedModel
+from kapl_jax.modulation.structures import OPERATIONS, preset
+from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
+from tests.methods.coldnas.tiny import NUMBERS, POSITIONS, problem, structures
+from tests.modulation.slow import slow_phi
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
+
+def model_of(structure: np.ndarray) -> TrainedModel:
+    parameters = jax.jit(problem().init)(jax.random.key(1), structure, NUMBERS).parameters
+    return TrainedModel(problem(), jax.tree.map(np.asarray, parameters), structure)
+
+
+@pytest.fixture(scope="module")
+def model(compiled_plainly) -> TrainedModel:
+    return model_of(structures(1)[0])
+
+
+@pytest.fixture(scope="module")
+def users(model):
+    found = reasons(problem(), model.parameters, model.structure)
+    return read_reasons(found)
+
+
+def test_the_first_validation_users_are_shown(model, users):
+    valid = model.data.valid.users
+    assert [one.user for one in users] == [f"user {model.data.users[u]}" for u in valid[:4]]
+
+
+def test_effects_are_predictions_with_less_those_without(model, users):
+    data, parameters = model.data, model.parameters["model"]
+    for place, told in enumerate(users):
+        whole = slow_user(data, data.valid, place)
+        predicted = predictions_by_hand(parameters, model.structure, data, whole)
+        best = int(predicted.argmax())
+        asked = data.valid.query_items[place][data.valid.query_mask[place]]
+        assert told.influence.query_item == f"item {data.items[asked[best]]}"
+        assert told.influence.prediction == pytest.approx(predicted[best], rel=1e-5)
+        rated = data.valid.support_items[place][data.valid.support_mask[place]]
+        ratings = data.valid.support_ratings[place][data.valid.support_mask[place]]
+        expected = {}
+        for left_out, item in enumerate(rated):
+            rest = [one for number, one in enumerate(whole.rated) if number != left_out]
+            smaller = dataclasses.replace(whole, rated=rest)
+            without = predictions_by_hand(parameters, model.structure, data, smaller)[best]
+            expected[f"item {data.items[item]}"] = (predicted[best] - without, ratings[left_out])
+        assert {one.item for one in told.influence.items} == set(expected)
+        for one in told.influence.items:
+            effect, rating = expected[one.item]
+            assert one.effect == pytest.approx(effect, abs=2e-6)
+            assert one.rating == pytest.approx(rating)
+        sizes = [abs(one.effect) for one in told.influence.items]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_phi_moves_from_no_rating_to_all(model, users):
+    data, widths = model.data, widths_of(model.parameters["model"])
+    cells = np.argwhere(model.structure)
+    for place, told in enumerate(users):
+        count = int(data.valid.support_mask[place].sum())
+        sizes = list(told.phi.support_sizes)
+        assert (sizes[0], sizes[-1]) == (0, count)
+        assert sizes == sorted(set(sizes))
+        assert told.phi.positions == cells[:, 0].tolist()
+        assert told.phi.operations == [OPERATIONS[one] for one in cells[:, 1]]
+        whole = slow_user(data, data.valid, place)
+        for size, norms in zip(sizes, told.phi.norms, strict=True):
+            smaller = dataclasses.replace(whole, rated=whole.rated[:size])
+            phi = slow_phi(model.parameters["model"], widths, smaller)
+            expected = [np.linalg.norm(phi[position][one]) for position, one in cells]
+            np.testing.assert_allclose(norms, expected, atol=1e-5)
+
+
+def test_the_plane_keeps_no_more_than_the_distances(model, users):
+    data, widths = model.data, widths_of(model.parameters["model"])
+    cells = np.argwhere(model.structure)
+    full, plane = [], []
+    for place, told in enumerate(users):
+        whole = slow_user(data, data.valid, place)
+        for size, point in zip(told.phi.support_sizes, told.phi.projection, strict=True):
+            smaller = dataclasses.replace(whole, rated=whole.rated[:size])
+            phi = slow_phi(model.parameters["model"], widths, smaller)
+            full.append(np.concatenate([phi[position][one] for position, one in cells]))
+            plane.append(point)
+    full, plane = np.array(full), np.array(plane)
+    spectrum = np.linalg.svd(full - full.mean(axis=0), compute_uv=False)
+    np.testing.assert_allclose(np.linalg.norm(plane, axis=0), spectrum[:2], rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["none", "shift"])
+def test_few_operations_or_none(name):
+    model = model_of(preset(name, POSITIONS))
+    tasks = model.tasks(model.data.test)
+    one = jax.tree.map(lambda leaf: leaf[:1], tasks)
+    (told,) = read_reasons(reasons_of(model, [one], ["me"]))
+    assert told.user == "me"
+    assert len(told.phi.operations) == (0 if name == "none" else POSITIONS)
+    assert all(len(point) == 2 for point in told.phi.projection)
+    if name == "none":
+        # Nothing is modulated: ratings do nothing.
+        assert [item.effect for item in told.influence.items] == [0.0] * 4
+
+
+def test_a_user_without_support():
+    model = model_of(structures(1)[0])
+    one = jax.tree.map(lambda leaf: leaf[:1], model.tasks(model.data.test))
+    empty = one.replace(support_mask=np.zeros_like(one.support_mask))
+    (told,) = read_reasons(reasons_of(model, [empty], ["new"]))
+    assert list(told.phi.support_sizes) == [0]
+    assert told.influence is None
+
+
+def test_items_are_called_by_title_where_there_is_one():
+    assert item_name(("a", "b"), (), 1) == "item b"
+    assert item_name(("a", "b"), ("Alpha", "Beta"), 1) == "Beta"

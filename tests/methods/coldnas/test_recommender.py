@@ -1,0 +1,237 @@
+"""Recommendations to a new user, from a run whose model was kept untrained."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from kapl_jax.data.cold_start import describe_cold_start
+from kapl_jax.errors import UserError
+from kapl_jax.methods.coldnas.network_space import NetworkSpace
+from kapl_jax.methods.coldnas.problem import ColdNASProblem
+from kapl_jax.methods.coldnas.recommender import ColdNASRecommender
+from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.registry import load_recommender
+from kapl_jax.modulation.structures import parse_structure
+from kapl_jax.runs.run_directory import RunDirectory, read_run
+from kapl_jax.runs.settings import identity
+from tests.data.graph_folders import write
+from tests.methods.coldnas.by_hand import features_of, predictions_by_hand, slow_user
+from tests.methods.coldnas.runs import ITEMS, data_of, small_settings
+from tests.modulation.slow import SlowUser
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
+STRUCTURE = parse_structure("scale shift; max", "here")
+# What a network can be of it.
+PART = parse_structure("scale shift; -", "here")
+
+
+def write_run(folder, settings, structure):
+    """Write a run with an untrained model."""
+    data = data_of(settings)
+    config = {
+        "method": "coldnas",
+        "settings": identity(settings),
+        "dataset": describe_cold_start(data),
+    }
+    RunDirectory.open(folder, config).close()
+    options = settings.search_options()
+    problem = ColdNASProblem(data, options)
+    numbers = settings.base_hyperparameters()
+    parameters = jax.jit(problem.init)(jax.random.key(0), STRUCTURE, numbers).parameters
+    # Far from its start, so that predictions differ.
+    parameters = jax.tree.map(lambda leaf: 3 * np.asarray(leaf), parameters)
+    description = {
+        "name": "searched-1",
+        "structure": structure.tolist(),
+        "formula": "formula",
+        "options": dataclasses.asdict(options),
+        "search_space": settings.search_space,
+        "network_units": settings.network_units,
+    }
+    ModelStore(folder / "checkpoints").keep_best(parameters, description)
+    return read_run(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, compiled_plainly):
+    """A folder with ratings, of which training never saw item 8, and a run."""
+    folder = tmp_path_factory.mktemp("user")
+    settings = small_settings(folder)
+    hide_item(folder / "ratings" / "ratings.csv", settings)
+    write_run(folder / "run", settings, STRUCTURE)
+    return folder
+
+
+def hide_item(ratings, settings):
+    """Rename the item that training users rate least into others that they have not rated."""
+    data = data_of(settings)
+    train = {data.users[user] for user in data.train.users}
+    lines = ratings.read_text().splitlines()
+    kept = [lines[0]]
+    rated = {(row.split(",")[0], row.split(",")[1]) for row in lines[1:]}
+    for user, item, rating in (row.split(",") for row in lines[1:]):
+        other = item
+        if user in train and item == "i8":
+            other = next(f"i{n}" for n in range(8) if (user, f"i{n}") not in rated)
+            rated.add((user, other))
+        kept.append(f"{user},{other},{rating}")
+    write(ratings, kept)
+
+
+@pytest.fixture(scope="module")
+def recommender(folder) -> ColdNASRecommender:
+    return load_recommender(read_run(folder / "run"), None)
+
+
+def user_of(recommender, folder, *rows, features=""):
+    write(folder / "user.csv", ["item,rating", *rows])
+    return recommender.new_user(folder / "user.csv", features)
+
+
+def by_hand(recommender, ratings, jobs=(0,)):
+    """Return the prediction for every item by its name."""
+    data, model = recommender.model.data, recommender.model
+    low, high = data.rating_range
+    fields = [features_of(data.item_features, row) for row in range(len(data.items))]
+    rated = [
+        (fields[data.items.index(item)], (rating - low) / (high - low))
+        for item, rating in ratings.items()
+    ]
+    user = SlowUser([list(jobs)], rated, [(one, 0.0) for one in fields])
+    parameters = model.parameters["model"]
+    found = predictions_by_hand(parameters, model.structure, data, user)
+    return dict(zip(data.items, found, strict=True))
+
+
+def test_items_not_rated_are_ranked_by_predicted_rating(recommender, folder):
+    user = user_of(recommender, folder, "i1,5", "Title 3,1.0")
+    found = recommender.recommend(user, 100)
+    assert {one.item for one in found} == {f"i{n}" for n in range(ITEMS)} - {"i1", "i3"}
+    ratings = [one.rating for one in found]
+    assert ratings == sorted(ratings, reverse=True)
+    assert max(ratings) > min(ratings) + 1e-3
+    expected = by_hand(recommender, {"i1": 5, "i3": 1})
+    for one in found:
+        assert one.rating == pytest.approx(expected[one.item], rel=1e-5)
+        assert one.title == f"Title {one.item[1:]}"
+        assert one.seen is (one.item != "i8")
+    assert recommender.recommend(user, 3) == found[:3]
+
+
+def test_the_same_as_the_model_says_of_its_test_users(recommender, folder):
+    """A test user's query items, asked for as a new user's."""
+    data, model = recommender.model.data, recommender.model
+    tasks = data.test
+    predicted = model.predict(model.tasks(tasks))
+    for place in range(tasks.num_users):
+        support = zip(tasks.support_items[place], tasks.support_ratings[place], strict=True)
+        rows = [f"{data.items[item]},{rating:g}" for item, rating in support]
+        job = slow_user(data, tasks, place).fields[0]
+        names = {row: name for name, row in data.user_features.vocabularies[0].items()}
+        user = user_of(recommender, folder, *rows, features=f"job={names[job[0]]}")
+        found = {one.item: one.rating for one in recommender.recommend(user, 100)}
+        for item, expected in zip(tasks.query_items[place], predicted[place], strict=True):
+            assert found[data.items[item]] == pytest.approx(expected, rel=1e-5)
+
+
+def test_features_of_the_user_count(recommender, folder):
+    jobs = recommender.model.data.user_features.vocabularies[0]
+    known = recommender.recommend(user_of(recommender, folder, "i1,5", features="job=b"), 9)
+    expected = by_hand(recommender, {"i1": 5}, jobs=[jobs["b"]])
+    assert known[0].rating == pytest.approx(expected[known[0].item], rel=1e-5)
+    unknown = by_hand(recommender, {"i1": 5})
+    assert abs(expected[known[0].item] - unknown[known[0].item]) > 1e-4
+
+
+def test_items_and_features_that_training_never_saw_work_and_are_told(recommender, folder):
+    user = user_of(recommender, folder, "i8,5", "i2,1", features="job=pilot")
+    unseen, feature = user.warnings
+    assert unseen.endswith(
+        "user.csv: training never saw 1 rated item, known by features alone; the first is 'i8'"
+    )
+    assert feature.startswith("--user_features: training never showed job 'pilot'")
+    expected = by_hand(recommender, {"i8": 5, "i2": 1})
+    for one in recommender.recommend(user, 100):
+        assert one.rating == pytest.approx(expected[one.item], rel=1e-5)
+    # Their ratings count like others.
+    other = by_hand(recommender, {"i8": 1, "i2": 1})
+    assert max(abs(expected[item] - other[item]) for item in expected) > 1e-4
+
+
+def test_nothing_is_told_of_what_is_known(recommender, folder):
+    assert user_of(recommender, folder, "i1,5", features="job=a").warnings == ()
+
+
+def test_a_user_who_rated_everything(recommender, folder):
+    user = user_of(recommender, folder, *[f"i{n},3" for n in range(ITEMS)])
+    for ask in (lambda: recommender.recommend(user, 3), lambda: recommender.explain(user, None)):
+        with pytest.raises(UserError, match="--ratings: found all 9 items of ratings rated"):
+            ask()
+    assert recommender.explain(user, "i2")["users"]
+
+
+@pytest.mark.parametrize("item", ["i5", "Title 5"])
+def test_the_item_asked_is_explained(recommender, folder, item):
+    user = user_of(recommender, folder, "i1,5", "i3,1")
+    found = recommender.explain(user, item)
+    influence = found["users"][0]["influence"]
+    expected = by_hand(recommender, {"i1": 5, "i3": 1})["i5"]
+    assert influence["query_item"] == "Title 5"
+    assert influence["prediction"] == pytest.approx(expected, rel=1e-5)
+    effects = {one["item"]: one["effect"] for one in influence["items"]}
+    without_first = by_hand(recommender, {"i3": 1})["i5"]
+    assert effects["Title 1"] == pytest.approx(expected - without_first, abs=1e-5)
+    without_second = by_hand(recommender, {"i1": 5})["i5"]
+    assert effects["Title 3"] == pytest.approx(expected - without_second, abs=1e-5)
+    assert found["structure"] == "formula"
+
+
+def test_without_an_item_the_best_is_explained(recommender, folder):
+    user = user_of(recommender, folder, "i1,5", "i3,1")
+    (best,) = recommender.recommend(user, 1)
+    influence = recommender.explain(user, None)["users"][0]["influence"]
+    assert influence["query_item"] == best.title
+    assert influence["prediction"] == pytest.approx(best.rating, rel=1e-5)
+
+
+def test_an_unknown_item_is_refused_with_the_nearest(recommender, folder):
+    user = user_of(recommender, folder, "i1,5")
+    with pytest.raises(UserError) as caught:
+        recommender.explain(user, "Titel 5")
+    message = str(caught.value)
+    assert message.startswith("--item: found unknown item 'Titel 5' (did you mean 'Title 5'")
+    assert message.endswith("expected one of the 9 of ratings")
+
+
+def test_networks_recommend_too(folder, tmp_path):
+    settings = small_settings(folder, search_space="networks", network_units=3)
+    space = NetworkSpace(2, 3)
+    run = write_run(tmp_path / "run", settings, space.of_operations(PART))
+    networks = load_recommender(run, None)
+    assert networks.model.structure.dtype == np.float32
+    user = user_of(networks, folder, "i1,5", "i3,1")
+    found = {one.item: one.rating for one in networks.recommend(user, 9)}
+    networks.model.structure = PART
+    expected = by_hand(networks, {"i1": 5, "i3": 1})
+    for item, rating in found.items():
+        assert rating == pytest.approx(expected[item], rel=1e-4)
+
+
+def test_other_ratings_than_in_training_are_refused(folder, tmp_path):
+    config = json.loads((folder / "run" / "config.json").read_text())
+    config["dataset"]["items"] = 7
+    run = dataclasses.replace(read_run(folder / "run"), config=config)
+    with pytest.raises(UserError, match=r"trained on other data .*\(items 9, not 7\).*--data_dir"):
+        load_recommender(run, None)
+
+
+def test_an_unfinished_run_recommends_nothing(folder, tmp_path):
+    run = dataclasses.replace(read_run(folder / "run"), path=tmp_path)
+    with pytest.raises(UserError, match="there is no model yet; let the run finish first"):
+        load_recommender(run, None)

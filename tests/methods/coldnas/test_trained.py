@@ -1,0 +1,90 @@
+"""A trained model beside what its parameters say by hand."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+from kapl_jax.methods.coldnas.trained import (
+    TrainedModel,
+    left_out_masks,
+    prefix_masks,
+    with_supports,
+)
+from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
+from tests.methods.coldnas.tiny import NUMBERS, problem, structures
+from tests.modulation.slow import slow_phi
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
+
+@pytest.fixture(scope="module")
+def model(compiled_plainly) -> TrainedModel:
+    structure = structures(1)[0]
+    parameters = jax.jit(problem().init)(jax.random.key(3), structure, NUMBERS).parameters
+    return TrainedModel(problem(), jax.tree.map(np.asarray, parameters), structure)
+
+
+def by_hand(model: TrainedModel, tasks) -> list[np.ndarray]:
+    return [
+        predictions_by_hand(
+            model.parameters["model"], model.structure, model.data, slow_user(model.data, tasks, u)
+        )
+        for u in range(tasks.num_users)
+    ]
+
+
+def test_predictions_are_ratings_of_the_query_items(model):
+    tasks = model.data.test
+    found = model.predict(model.tasks(tasks))
+    assert found.shape == tasks.query_items.shape
+    for place, expected in enumerate(by_hand(model, tasks)):
+        np.testing.assert_allclose(found[place][tasks.query_mask[place]], expected, rtol=1e-5)
+    # In the data's range, not in 0..1.
+    assert 1 < found.min() < found.max() < 5
+
+
+def test_phi_of_each_position(model):
+    tasks = model.data.valid
+    found = model.phi(model.tasks(tasks))
+    widths = widths_of(model.parameters["model"])
+    assert [one.shape for one in found] == [(4, tasks.num_users, width) for width in widths]
+    for place in range(tasks.num_users):
+        user = slow_user(model.data, tasks, place)
+        expected = slow_phi(model.parameters["model"], widths, user)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one[:, place], other, atol=1e-5)
+
+
+def test_one_user_with_several_supports(model):
+    tasks = model.tasks(model.data.test)
+    masks = np.array([[1, 1, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]], bool)
+    repeated = with_supports(tasks, masks)
+    assert repeated.num_users == 3
+    np.testing.assert_array_equal(repeated.support_mask, masks)
+    for name in ("support_items", "query_items", "query_mask"):
+        for row in getattr(repeated, name):
+            np.testing.assert_array_equal(row, getattr(tasks, name)[0])
+    found = model.predict(repeated)
+    user = slow_user(model.data, model.data.test, 0)
+    user.rated = user.rated[1:2]
+    expected = predictions_by_hand(model.parameters["model"], model.structure, model.data, user)
+    np.testing.assert_allclose(found[1], expected, rtol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1e-6
+
+
+def test_prefixes():
+    found = prefix_masks(3, 5, [0, 2, 3, 9])
+    assert found.astype(int).tolist() == [
+        [0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 0, 0],
+    ]
+
+
+def test_each_item_is_left_out_once():
+    found = left_out_masks(np.array([True, False, True]))
+    assert found.astype(int).tolist() == [[1, 0, 1], [0, 0, 1], [1, 0, 0]]
+    assert left_out_masks(np.zeros(2, bool)).tolist() == [[False, False]]
