@@ -19,6 +19,7 @@ import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable, UserTasks
 from kapl_jax.data.cold_start_protocol import Protocol
+from kapl_jax.errors import UserError
 
 _FIELDS = 6
 # Value 1 of a field stands for its absence.
@@ -36,7 +37,15 @@ def planted_cold_start(protocol: Protocol) -> ColdStartData:
 
     Args:
         protocol: Its seed and number of query items are used.
+
+    Raises:
+        UserError: More query items are wanted than there are.
     """
+    if protocol.query_items > _RICH_ITEMS:
+        raise UserError(
+            f"--query_items={protocol.query_items}: expected at most {_RICH_ITEMS} on generated "
+            "users"
+        )
     rng = np.random.default_rng([protocol.seed, 7])
     rich = rng.integers(2, _VALUES + 1, (_RICH_ITEMS, _FIELDS))
     features = np.concatenate([_simple_items(), rich])

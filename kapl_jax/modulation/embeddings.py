@@ -32,7 +32,7 @@ class FieldEmbeddings(nn.Module):
 
         Args:
             values: For each field int32[..., W], rows of its table, -1 where there are fewer
-                values; a field without any value is a zero vector.
+                values; the first is never -1: nothing known is the unseen row.
 
         Returns:
             float32[..., number of fields * d].
