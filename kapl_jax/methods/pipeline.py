@@ -45,9 +45,11 @@ class SearchPipeline(abc.ABC, Generic[S]):
         record: The run directory.
         space: The space that is searched.
         store: Trained models.
+        sign: -1.0 where scores are the negative of the metric searched for, for people to read.
     """
 
     method: str
+    sign: float = 1.0
 
     def __init__(self, settings: S, record: RunDirectory, space: Space, data_name: str) -> None:
         """Prepare the stages of a run on the data set called `data_name`."""
@@ -129,7 +131,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
         finish: Finish | None = None,
     ) -> Iterator[Stage]:
         """Open a recorded stage with its progress bar of `cost` candidate-epochs."""
-        with Progress(name, cost, self.settings.log_progress) as progress:
+        with Progress(name, cost, self.settings.log_progress, self.sign) as progress:
             yield Stage(
                 name,
                 trainer,

@@ -11,7 +11,16 @@ from tqdm import tqdm
 class Progress:
     """Counts work done in units of candidate-epochs; silent when `enabled` is False."""
 
-    def __init__(self, label: str, total: float, enabled: bool) -> None:
+    def __init__(self, label: str, total: float, enabled: bool, sign: float = 1.0) -> None:
+        """Start a bar.
+
+        Args:
+            label: What is done.
+            total: Candidate-epochs to do.
+            enabled: Whether to show it.
+            sign: What a score is multiplied by to be shown: -1.0 for a negated metric.
+        """
+        self._sign = sign
         self._bar = tqdm(
             total=round(total),
             desc=label,
@@ -52,5 +61,5 @@ class Progress:
             self._bar.set_postfix_str(self._postfix(""))
 
     def _postfix(self, note: str) -> str:
-        best = "" if self._best is None else f"best {self._best:.4f}"
+        best = "" if self._best is None else f"best {self._sign * self._best:.4f}"
         return ", ".join(part for part in (best, note) if part)

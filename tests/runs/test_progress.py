@@ -21,6 +21,13 @@ def test_only_better_scores_are_shown(capsys):
     assert "best -0.5000" in capsys.readouterr().err.split("\r")[-1]
 
 
+def test_a_negated_metric_is_shown_as_it_is(capsys):
+    with Progress("search", 10, enabled=True, sign=-1.0) as progress:
+        for score in (-1.0, -0.5, -2.0):
+            progress.best(score)
+    assert "best 0.5000" in capsys.readouterr().err.split("\r")[-1]
+
+
 def test_silent_when_not_enabled(capsys):
     with Progress("search", 10, enabled=False) as progress:
         progress.advance(10)

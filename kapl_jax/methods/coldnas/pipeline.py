@@ -14,6 +14,7 @@ import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
+from kapl_jax.evaluation.objectives import sign
 from kapl_jax.methods.coldnas.landscape import landscape_results, landscape_structures
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
@@ -66,6 +67,7 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         space = ModulationSpace(settings.positions) if self.symbolic else self._networks
         super().__init__(settings, record, space, data.name)
         self.data = data
+        self.sign = sign(settings.objective)
         self._pruning: Pruning | None = None
 
     def make_problem(self, options: ColdNASOptions) -> ColdNASProblem:

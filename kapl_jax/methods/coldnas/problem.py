@@ -149,6 +149,8 @@ class ColdNASProblem:
     ) -> dict[str, jax.Array]:
         """Return the metrics on tasks in batches, as `TaskData` holds them, mean over users."""
         low, high = self.cold_start.rating_range
+        # Gains of nDCG grow from a rating of 0, which must be the least.
+        low, high = max(low, 0.0), high + max(-low, 0.0)
 
         def batch(tasks: Tasks) -> dict[str, jax.Array]:
             # Maxima and minima make ties, which the last bits of a sum would break at random.

@@ -47,12 +47,16 @@ def prune(structure: np.ndarray, train: TrainMeans, keep: float) -> Pruning:
     cells = np.argwhere(structure)
     removals = [without(structure, cells[place : place + 1]) for place in range(len(cells))]
     first = train(0, [structure, *removals])
-    falls = first[0] - first[1:]
+    with np.errstate(invalid="ignore"):
+        falls = first[0] - first[1:]
     importance = np.zeros(structure.shape)
     importance[tuple(cells.T)] = falls
     order = np.argsort(falls, kind="stable")
     chain = np.stack([without(structure, cells[order[:count]]) for count in range(len(cells) + 1)])
     scores = train(1, list(chain))
+    if not np.isfinite(scores[[0, -1]]).all():
+        # Something diverged: there is no gain to speak of.
+        return Pruning(structure, importance, chain, scores)
     gains = scores - scores[-1]
     # The last one, of no operation, has gained nothing: where the whole gains nothing, it is taken.
     enough = np.flatnonzero(gains >= keep * gains[0])

@@ -388,7 +388,7 @@ def test_the_report_has_its_sections(full_run):
         "The structures in pictures",
         "Against the presets",
         "Which operations matter",
-        "Agreement with the paper",
+        "Selected on validation and on test users",
         "Landscape of structures",
         "Reasons",
         "Parameters against quality",

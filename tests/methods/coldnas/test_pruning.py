@@ -79,3 +79,14 @@ def test_leaving_out_changes_a_copy():
     assert structure.all()
     assert np.argwhere(~smaller).tolist() == [[0, 1], [2, 3]]
     np.testing.assert_array_equal(without(structure, np.empty((0, 2), int)), structure)
+
+
+@pytest.mark.parametrize("diverged", ["whole", "empty", "all"])
+def test_what_diverged_is_left_alone(diverged):
+    def train(number, structures):
+        scores = np.stack(structures).sum(axis=(1, 2)).astype(float)
+        bad = {"whole": scores == scores.max(), "empty": scores == 0, "all": scores >= 0}[diverged]
+        return np.where(bad, -np.inf, scores)
+
+    structure = np.ones((C, 4), bool)
+    np.testing.assert_array_equal(prune(structure, train, keep=0.9).structure, structure)
