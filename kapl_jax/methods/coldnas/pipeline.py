@@ -173,6 +173,7 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         trainer = self.trainer(settings.search_options())
         numbers, seeds = settings.base_hyperparameters(), settings.pruning_seeds
         schedule = full_training(settings.epochs)
+        # Two passes over all operations; how many more there are depends on what is found.
         cost = schedule.cost(2 * seeds * (int(structure.sum()) + 1))
         with self.stage(
             "pruning", trainer, schedule, cost, settings.evaluate_search_every
@@ -186,8 +187,9 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
                     for seed in range(seeds)
                 ]
                 scores = [one.score for one in stage.train(number, individuals)]
-                means: np.ndarray = np.mean(np.reshape(scores, (-1, seeds)), axis=1)
-                return means
+                # Training may end at a bad place; the best seed tells what a structure can do.
+                best: np.ndarray = np.max(np.reshape(scores, (-1, seeds)), axis=1)
+                return best
 
             return prune(structure, train, settings.keep_gain)
 

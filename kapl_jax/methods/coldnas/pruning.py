@@ -1,8 +1,9 @@
 """Which operations of a structure matter: the smallest structure that keeps what it gains.
 
-Structures that a search finds best hold operations that only happened to do no harm. Two rounds of
-training tell them apart: each operation is left out once, which gives its importance; then the
-operations are taken away one after the other, the least important first.
+Structures that a search finds best hold operations that only happened to do no harm. To tell them
+apart each operation is left out once; those that are not missed are taken away one after the other,
+the least missed first, as long as the gain is kept; and so on with what is left, since an operation
+that disturbs the training hides what the others are worth.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-TrainMeans = Callable[[int, Sequence[np.ndarray]], np.ndarray]
-"""`(round, structures) -> float[n]`: mean scores over seeds, higher is better."""
+Train = Callable[[int, Sequence[np.ndarray]], np.ndarray]
+"""`(round, structures) -> float[n]`: scores, of the best of some seeds; higher is better."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Pruning:
 
     Attributes:
         structure: bool[C, 4], the smallest that keeps the gain.
-        importance: float[C, 4], by how much the score falls without each operation; 0 for those
-            that are not there.
-        chain: bool[n + 1, C, 4], from the whole structure to none of its operations.
-        scores: float[n + 1] of the chain.
+        importance: float[C, 4], by how much the score falls without each operation, when it was
+            last left out alone; 0 for those that are not there.
+        chain: bool[n, C, 4], the whole structure, what was left after each pass, and none at all.
+        scores: float[n] of the chain.
     """
 
     structure: np.ndarray
@@ -34,33 +35,47 @@ class Pruning:
     scores: np.ndarray
 
 
-def prune(structure: np.ndarray, train: TrainMeans, keep: float) -> Pruning:
-    """Find the smallest structure of a chain that keeps a share of the gain.
+def prune(structure: np.ndarray, train: Train, keep: float) -> Pruning:
+    """Find a small part of a structure that keeps a share of the gain.
 
-    The gain is of the whole structure's score over that of no operation at all.
+    The gain is that of the best part seen over no operation at all; where there is none, nothing is
+    kept. Where no operation at all diverges, nothing is taken away.
 
     Args:
         structure: bool[C, 4].
-        train: Trains structures; called for two rounds, 0 and 1.
+        train: Trains structures, round after round.
         keep: Share of the gain to keep, 0 to 1.
     """
-    cells = np.argwhere(structure)
-    removals = [without(structure, cells[place : place + 1]) for place in range(len(cells))]
-    first = train(0, [structure, *removals])
-    with np.errstate(invalid="ignore"):
-        falls = first[0] - first[1:]
+    nothing = np.zeros_like(structure)
     importance = np.zeros(structure.shape)
-    importance[tuple(cells.T)] = falls
-    order = np.argsort(falls, kind="stable")
-    chain = np.stack([without(structure, cells[order[:count]]) for count in range(len(cells) + 1)])
-    scores = train(1, list(chain))
-    if not np.isfinite(scores[[0, -1]]).all():
-        # Something diverged: there is no gain to speak of.
-        return Pruning(structure, importance, chain, scores)
-    gains = scores - scores[-1]
-    # The last one, of no operation, has gained nothing: where the whole gains nothing, it is taken.
-    enough = np.flatnonzero(gains >= keep * gains[0])
-    return Pruning(chain[enough[-1]], importance, chain, scores)
+    current, chain, scores = structure, list[np.ndarray](), list[float]()
+    floor, best, number = np.nan, -np.inf, 0
+    while current.any():
+        cells = np.argwhere(current)
+        removals = [without(current, cells[place : place + 1]) for place in range(len(cells))]
+        found = train(number, [current, *removals, *([] if chain else [nothing])])
+        floor = floor if chain else float(found[-1])
+        own, left = float(found[0]), found[1 : 1 + len(cells)]
+        chain.append(current)
+        scores.append(own)
+        best = max(best, own, *left)
+        if np.isfinite(floor) and best <= floor:
+            # No part is better than nothing.
+            return _pruning(nothing, importance, chain, scores, floor)
+        with np.errstate(invalid="ignore"):
+            importance[tuple(cells.T)] = own - left
+            enough = floor + keep * (best - floor)
+        # The least missed first; comparisons with what is not a number find nothing to take away.
+        order = np.argsort(-left, kind="stable")
+        order = order[left[order] >= enough]
+        if len(order) == 0:
+            break
+        smaller = [without(current, cells[order[:count]]) for count in range(2, len(order) + 1)]
+        kept = train(number + 1, smaller) >= enough if smaller else np.zeros(0, bool)
+        taken = 1 if not kept.any() else 2 + int(np.flatnonzero(kept)[-1])
+        current = without(current, cells[order[:taken]])
+        number += 2
+    return _pruning(current, importance, chain, scores, floor)
 
 
 def without(structure: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -68,3 +83,15 @@ def without(structure: np.ndarray, cells: np.ndarray) -> np.ndarray:
     smaller = structure.copy()
     smaller[tuple(cells.T)] = False
     return smaller
+
+
+def _pruning(
+    structure: np.ndarray,
+    importance: np.ndarray,
+    chain: Sequence[np.ndarray],
+    scores: Sequence[float],
+    floor: float,
+) -> Pruning:
+    # A structure without operations was never trained: it is its own chain.
+    whole = [*chain, np.zeros_like(structure)]
+    return Pruning(structure, importance, np.stack(whole), np.array([*scores, floor]))

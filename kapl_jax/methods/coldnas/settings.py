@@ -56,7 +56,7 @@ class ColdNASSettings(SearchSettings):
         0, "Structures to train to see how well one-shot scores rank them; 0: none.", low=0
     )
     keep_gain: float = setting(
-        0.97,
+        0.95,
         "Also train the smallest part of the best structure that keeps so much of its gain over no "
         "modulation; 0: do not.",
         low=0,

@@ -38,17 +38,14 @@ def test_only_useful_operations_are_kept(seed):
     pruned = prune(structure, train, keep=0.97)
     np.testing.assert_array_equal(pruned.structure, useful)
     np.testing.assert_allclose(pruned.importance, np.where(structure, worth, 0), atol=1e-9)
-    # The chain goes from the whole to nothing, the least important first.
-    count = structure.sum()
+    # The chain goes from the whole to what is kept, and to nothing.
     np.testing.assert_array_equal(pruned.chain[0], structure)
-    assert pruned.chain.sum(axis=(1, 2)).tolist() == list(range(count, -1, -1))
-    lost = [
-        worth[one & ~two].item() for one, two in zip(pruned.chain, pruned.chain[1:], strict=False)
-    ]
-    assert (np.diff(lost) >= -1e-9).all()
+    np.testing.assert_array_equal(pruned.chain[-2], useful)
+    assert (np.diff(pruned.chain.sum(axis=(1, 2))) < 0).all()
+    assert not pruned.chain[-1].any()
     np.testing.assert_allclose(pruned.scores, -2 + (pruned.chain * worth).sum(axis=(1, 2)))
-    assert [number for number, _ in train.rounds] == [0, 1]
-    np.testing.assert_array_equal(train.rounds[1][1], pruned.chain)
+    numbers = [number for number, _ in train.rounds]
+    assert len(set(numbers)) == len(numbers)
 
 
 def test_without_any_gain_nothing_is_kept():
@@ -81,12 +78,33 @@ def test_leaving_out_changes_a_copy():
     np.testing.assert_array_equal(without(structure, np.empty((0, 2), int)), structure)
 
 
-@pytest.mark.parametrize("diverged", ["whole", "empty", "all"])
-def test_what_diverged_is_left_alone(diverged):
+def test_an_operation_that_hides_the_others_goes_first():
+    """With it nothing can be told apart; one pass would keep what is of no worth."""
+    worth = np.zeros((C, 4))
+    worth[0, 2:] = 1.0
+
+    def train(number, structures):
+        scores = (np.stack(structures) * worth).sum(axis=(1, 2))
+        return np.where([one[2, 1] for one in structures], 0.1 * scores, scores)
+
+    pruned = prune(np.ones((C, 4), bool), train, keep=0.9)
+    np.testing.assert_array_equal(pruned.structure, worth > 0)
+
+
+def test_what_makes_the_whole_diverge_is_taken_away():
     def train(number, structures):
         scores = np.stack(structures).sum(axis=(1, 2)).astype(float)
-        bad = {"whole": scores == scores.max(), "empty": scores == 0, "all": scores >= 0}[diverged]
-        return np.where(bad, -np.inf, scores)
+        return np.where([one.all() for one in structures], -np.inf, scores)
+
+    structure = np.ones((C, 4), bool)
+    assert prune(structure, train, keep=1.0).structure.sum() == structure.size - 1
+
+
+@pytest.mark.parametrize("diverged", ["empty", "all"])
+def test_without_a_floor_nothing_is_taken_away(diverged):
+    def train(number, structures):
+        scores = np.stack(structures).sum(axis=(1, 2)).astype(float)
+        return np.where((scores == 0) | (diverged == "all"), -np.inf, scores)
 
     structure = np.ones((C, 4), bool)
     np.testing.assert_array_equal(prune(structure, train, keep=0.9).structure, structure)

@@ -26,8 +26,8 @@ def pruning(runs: Sequence[Run]) -> Section | None:
     if not blocks:
         return None
     lead = (
-        "The structure that was best in the search, without each of its operations, and with its "
-        "operations taken away one after the other, the least important first. Means over seeds."
+        "The structure that was best in the search, without each of its operations, and what is "
+        "left after each pass that takes away what is not missed. Of the best of some seeds."
     )
     return Section("pruning", "Which operations matter", lead, blocks)
 
@@ -48,6 +48,8 @@ def _chain(found: Mapping[str, Any], run: Run) -> Table:
     kept = frozenset(
         place for place, one in enumerate(found["chain"]) if one["formula"] == found["formula"]
     )
-    caption = "In bold the smallest that keeps the share of the gain that --keep_gain asks for."
+    caption = (
+        "In bold the smallest found that keeps the share of the gain that --keep_gain asks for."
+    )
     header = ["What is left", f"Valid {metric_label(metric)}"]
     return Table(header, rows, frozenset({0}), kept, caption)
