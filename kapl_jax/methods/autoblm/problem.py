@@ -28,6 +28,7 @@ from kapl_jax.evaluation.ranking import (
     rank_all,
     rank_metrics,
 )
+from kapl_jax.methods.stepwise import StepwiseProblem, TrainingState
 from kapl_jax.search.problem import EpochKeys
 
 HYPERPARAMETERS = ("learning_rate", "regularisation", "decay", "dropout")
@@ -80,15 +81,7 @@ class GraphData:
     test: RankingBatches
 
 
-@flax.struct.dataclass
-class TrainingState:
-    """What training changes: the model's parameters and the optimizer's state."""
-
-    parameters: Any
-    optimizer: Any
-
-
-class AutoBLMProblem:
+class AutoBLMProblem(StepwiseProblem):
     """Trains a structure by multiclass log-loss in both directions (`search.problem.Problem`)."""
 
     def __init__(self, graph: KnowledgeGraph, options: TrainingOptions) -> None:
@@ -105,45 +98,16 @@ class AutoBLMProblem:
         )
         self.data = graph_data(graph)
         self._penalty: Penalty = {"l2": l2_penalty, "n3": n3_penalty}[options.regulariser]
-        self._optimizer = _optimizer(options.optimizer)
+        self.optimizer = _optimizer(options.optimizer)
 
-    def init(
-        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
-    ) -> TrainingState:
-        """Return the state before training; see `Problem.init`."""
-        del hyperparameters
+    def init_parameters(self, key: jax.Array, candidate: jax.Array) -> Any:
+        """Return the embeddings before training; see `StepwiseProblem`."""
         triple = jnp.zeros((1, 3), jnp.int32)
-        parameters = self.model.init(key, signed_one_hot(candidate), triple)["params"]
-        return TrainingState(parameters, self._optimizer.init(parameters))
+        return self.model.init(key, signed_one_hot(candidate), triple)["params"]
 
-    def train_epoch(
-        self,
-        state: TrainingState,
-        candidate: jax.Array,
-        hyperparameters: dict[str, jax.Array],
-        epoch: jax.Array,
-        keys: EpochKeys,
-        data: GraphData,
-    ) -> tuple[TrainingState, jax.Array]:
-        """Train for one epoch; see `Problem.train_epoch`."""
-        signs = signed_one_hot(candidate)
-        return self._epoch(state, lambda key: signs, hyperparameters, epoch, keys, data)
-
-    def train_epoch_shared(
-        self,
-        state: TrainingState,
-        pool: jax.Array,
-        hyperparameters: dict[str, jax.Array],
-        epoch: jax.Array,
-        keys: EpochKeys,
-        data: GraphData,
-    ) -> tuple[TrainingState, jax.Array]:
-        """Train for one epoch, each step with a structure drawn from `pool` int8[n, K, K]."""
-
-        def draw(key: jax.Array) -> jax.Array:
-            return signed_one_hot(pool[jax.random.randint(key, (), 0, pool.shape[0])])
-
-        return self._epoch(state, draw, hyperparameters, epoch, keys, data)
+    def prepare(self, candidate: jax.Array) -> jax.Array:
+        """Return the signs of a structure's blocks."""
+        return signed_one_hot(candidate)
 
     def evaluate(
         self, state: TrainingState, candidate: jax.Array, data: GraphData
@@ -168,15 +132,16 @@ class AutoBLMProblem:
             lambda triples: model.score_heads(signs, triples),
         )
 
-    def _epoch(
+    def train_steps(
         self,
         state: TrainingState,
-        signs_of_step: Callable[[jax.Array], jax.Array],
+        candidate_of_step: Callable[[jax.Array], jax.Array],
         hyperparameters: dict[str, jax.Array],
         epoch: jax.Array,
         keys: EpochKeys,
         data: GraphData,
     ) -> tuple[TrainingState, jax.Array]:
+        """Train for one epoch; see `StepwiseProblem.train_steps`."""
         batches, weights = _shuffled(data.triples, keys.order, self.options.batch_size)
         rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
 
@@ -186,7 +151,7 @@ class AutoBLMProblem:
             number, triples, weight = inputs
             key = jax.random.fold_in(keys.own, number)
             loss, gradient = jax.value_and_grad(self._loss)(
-                state.parameters, signs_of_step(key), hyperparameters, triples, weight, key
+                state.parameters, candidate_of_step(key), hyperparameters, triples, weight, key
             )
             return self._update(state, gradient, rate), loss
 
@@ -274,7 +239,7 @@ class AutoBLMProblem:
         return jnp.where(keep, queries / (1.0 - rate), 0.0)
 
     def _update(self, state: TrainingState, gradient: Any, rate: jax.Array) -> TrainingState:
-        direction, optimizer = self._optimizer.update(gradient, state.optimizer, state.parameters)
+        direction, optimizer = self.optimizer.update(gradient, state.optimizer, state.parameters)
         parameters = jax.tree.map(lambda p, d: p - rate * d, state.parameters, direction)
         if self.options.unit_ball:
             parameters = {**parameters, "entity": _into_unit_ball(parameters["entity"])}

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
@@ -16,6 +15,7 @@ from kapl_jax.evaluation.objectives import sign
 from kapl_jax.evaluation.recommendation import user_metrics
 from kapl_jax.methods.coldnas.batches import draw_batches, group_users
 from kapl_jax.methods.coldnas.tasks import TaskData, Tasks, item_sets, redrawn, task_data
+from kapl_jax.methods.stepwise import StepwiseProblem, TrainingState
 from kapl_jax.modulation.embeddings import UNSEEN
 from kapl_jax.modulation.model import ModulatedPredictor, RatedItems
 from kapl_jax.modulation.operations import Modulate, modulate
@@ -52,15 +52,7 @@ class ColdNASOptions:
         return len(self.hidden_units) + 1
 
 
-@flax.struct.dataclass
-class TrainingState:
-    """What training changes: the model's parameters and the optimizer's state."""
-
-    parameters: Any
-    optimizer: Any
-
-
-class ColdNASProblem:
+class ColdNASProblem(StepwiseProblem):
     """Trains a structure by the squared error of the query ratings (`search.problem.Problem`).
 
     The loss is the mean over users of the mean over their query items, of ratings scaled to 0..1;
@@ -96,43 +88,14 @@ class ColdNASProblem:
             options.batch_size,
         )
         self._modulation = modulation
-        self._optimizer = optax.scale_by_adam()
+        self.optimizer = optax.scale_by_adam()
 
-    def init(
-        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
-    ) -> TrainingState:
-        """Return the state before training; see `Problem.init`."""
-        del hyperparameters
-        parameters = self._init_parameters(key, candidate)
-        return TrainingState(parameters, self._optimizer.init(parameters))
-
-    def train_epoch(
-        self,
-        state: TrainingState,
-        candidate: jax.Array,
-        hyperparameters: dict[str, jax.Array],
-        epoch: jax.Array,
-        keys: EpochKeys,
-        data: TaskData,
-    ) -> tuple[TrainingState, jax.Array]:
-        """Train for one epoch; see `Problem.train_epoch`."""
-        return self._epoch(state, lambda key: candidate, hyperparameters, epoch, keys, data)
-
-    def train_epoch_shared(
-        self,
-        state: TrainingState,
-        pool: jax.Array,
-        hyperparameters: dict[str, jax.Array],
-        epoch: jax.Array,
-        keys: EpochKeys,
-        data: TaskData,
-    ) -> tuple[TrainingState, jax.Array]:
-        """Train for one epoch, each step with a candidate drawn from `pool` [n, ...]."""
-
-        def draw(key: jax.Array) -> jax.Array:
-            return pool[jax.random.randint(key, (), 0, pool.shape[0])]
-
-        return self._epoch(state, draw, hyperparameters, epoch, keys, data)
+    def init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
+        """Return the model's parameters before training; see `StepwiseProblem`."""
+        one = jax.tree.map(lambda leaf: leaf[:1], self.data.train)
+        support, query = item_sets(self.data.item_fields, one)
+        modulation = self._modulation(candidate)
+        return {"model": self.model.init(key, modulation, one.users, support, query)["params"]}
 
     def evaluate(
         self, state: TrainingState, candidate: jax.Array, data: TaskData
@@ -185,13 +148,7 @@ class ColdNASProblem:
         del parameters
         return self._modulation(candidate)
 
-    def _init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
-        one = jax.tree.map(lambda leaf: leaf[:1], self.data.train)
-        support, query = item_sets(self.data.item_fields, one)
-        modulation = self._modulation(candidate)
-        return {"model": self.model.init(key, modulation, one.users, support, query)["params"]}
-
-    def _epoch(
+    def train_steps(
         self,
         state: TrainingState,
         candidate_of_step: Callable[[jax.Array], jax.Array],
@@ -200,6 +157,7 @@ class ColdNASProblem:
         keys: EpochKeys,
         data: TaskData,
     ) -> tuple[TrainingState, jax.Array]:
+        """Train for one epoch; see `StepwiseProblem.train_steps`."""
         order_key, draw_key = jax.random.split(keys.order)
         tasks = redrawn(data.train, draw_key) if self.options.redraw else data.train
         batches, weights = draw_batches(self._groups, order_key)
@@ -253,7 +211,7 @@ class ColdNASProblem:
     def _update(
         self, state: TrainingState, gradient: Any, rate: jax.Array, weight_decay: jax.Array
     ) -> TrainingState:
-        direction, optimizer = self._optimizer.update(gradient, state.optimizer)
+        direction, optimizer = self.optimizer.update(gradient, state.optimizer)
         parameters = jax.tree.map(
             lambda p, d: p - rate * (d + weight_decay * p), state.parameters, direction
         )

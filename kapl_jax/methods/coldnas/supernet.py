@@ -26,9 +26,10 @@ class SupernetProblem(ColdNASProblem):
         """Return the relaxed modulation."""
         return relaxed_modulate(jax.nn.sigmoid(parameters["alpha"]) * candidate)
 
-    def _init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
+    def init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
+        """Return the model's parameters and α before training."""
         alpha = jnp.zeros((self.options.positions, len(OPERATIONS)))
-        return {**super()._init_parameters(key, candidate), "alpha": alpha}
+        return {**super().init_parameters(key, candidate), "alpha": alpha}
 
 
 def discretisations(alpha: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ import pytest
 from kapl_jax.methods.coldnas import problem as module
 from kapl_jax.methods.coldnas.batches import draw_batches
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
-from kapl_jax.methods.coldnas.problem import ColdNASProblem, TrainingState
+from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import as_tasks, item_sets, task_data
+from kapl_jax.methods.stepwise import TrainingState
 from kapl_jax.search.individual import epoch_keys
 from tests.methods.coldnas.tiny import (
     NUMBERS,
@@ -51,7 +52,7 @@ def parameters(seed=0):
 
 
 def start(seed=0) -> TrainingState:
-    return TrainingState(parameters(seed), problem()._optimizer.init(parameters(seed)))
+    return TrainingState(parameters(seed), problem().optimizer.init(parameters(seed)))
 
 
 @functools.cache
