@@ -8,7 +8,6 @@ ratings weigh most in a prediction; pictures and the same as JSON go to a folder
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -17,7 +16,7 @@ from kapl_jax.errors import UserError
 from kapl_jax.explain.user_explanation import explanation_pictures, explanation_text
 from kapl_jax.methods.registry import load_recommender
 from kapl_jax.runs.files import write_bytes, write_json
-from kapl_jax.runs.program import run_program
+from kapl_jax.runs.program import print_warnings, refuse_arguments, run_program
 from kapl_jax.runs.run_directory import read_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
@@ -32,16 +31,14 @@ _OUT = flags.DEFINE_string("out", "", "Folder of pictures and JSON; by default W
 
 def main(argv: list[str]) -> None:
     """Explain the predictions for the user that the flags give."""
-    if len(argv) > 1:
-        raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
+    refuse_arguments(argv)
     if not _WORKDIR.value:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
     if not _RATINGS.value:
         raise UserError("--ratings: missing, expected a CSV with the header item,rating")
     recommender = load_recommender(read_run(_WORKDIR.value), _DATA_DIR.value or None)
     user = recommender.new_user(Path(_RATINGS.value), _USER_FEATURES.value)
-    for warning in user.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    print_warnings(user.warnings)
     explanation = recommender.explain(user, _ITEM.value)
     print(explanation_text(explanation))
     folder = Path(_OUT.value) if _OUT.value else Path(_WORKDIR.value) / "explain"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -20,7 +19,7 @@ from kapl_jax.methods.answers import Answer, Query
 from kapl_jax.methods.queries import query_from_flags, read_queries
 from kapl_jax.methods.recommendations import Recommendation
 from kapl_jax.methods.registry import load_answerer, load_recommender
-from kapl_jax.runs.program import run_program
+from kapl_jax.runs.program import print_warnings, refuse_arguments, run_program
 from kapl_jax.runs.run_directory import Run, read_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
@@ -43,8 +42,7 @@ _JSON = flags.DEFINE_bool("json", False, "Print one JSON object a query instead 
 
 def main(argv: list[str]) -> None:
     """Answer the queries that the flags give, or recommend to the user that they give."""
-    if len(argv) > 1:
-        raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
+    refuse_arguments(argv)
     if not _WORKDIR.value:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
     run = read_run(_WORKDIR.value)
@@ -64,8 +62,7 @@ def _refuse_queries() -> None:
 def _recommend(run: Run, ratings: Path) -> None:
     recommender = load_recommender(run, _DATA_DIR.value or None)
     user = recommender.new_user(ratings, _USER_FEATURES.value)
-    for warning in user.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    print_warnings(user.warnings)
     found = recommender.recommend(user, _TOP.value)
     if _JSON.value:
         print(json.dumps([dataclasses.asdict(one) for one in found], ensure_ascii=False))

@@ -16,7 +16,7 @@ from kapl_jax.methods.contenders import Contender, Outcomes
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.environment import environment
-from kapl_jax.runs.program import device_name
+from kapl_jax.runs.program import device_name, print_warnings
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.run_directory import RunDirectory, read_run
@@ -261,6 +261,7 @@ def run_pipeline(
     method: str,
     settings: SearchSettings,
     dataset: Mapping[str, Any],
+    warnings: Sequence[str],
     make: Callable[[RunDirectory], SearchPipeline[Any]],
 ) -> Path:
     """Run a method, or continue its run, and return where the report is.
@@ -269,11 +270,13 @@ def run_pipeline(
         method: Name of the method.
         settings: The settings of the run.
         dataset: What identifies the data: `name`, counts, a digest.
+        warnings: What loading them found odd, to be printed.
         make: Makes the pipeline in the run's directory.
 
     Raises:
         UserError: The run directory cannot be used.
     """
+    print_warnings(warnings)
     config = {
         "method": method,
         "settings": identity(settings),

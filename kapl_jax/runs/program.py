@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -47,6 +47,22 @@ def _parse_flags(argv: list[str]) -> list[str]:
 def _fail(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(1)
+
+
+def refuse_arguments(argv: Sequence[str]) -> None:
+    """Refuse words on the command line that belong to no flag.
+
+    Raises:
+        UserError: There is one.
+    """
+    if len(argv) > 1:
+        raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what was odd but usable, a line each."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def use_cpu_cores(count: int | None = None) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 from kapl_jax.bilinear.model import BilinearModel
 from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
-from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answer, Query, look_up
 from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.trained_on import check_trained_on
 from kapl_jax.runs.run_directory import Run
 
 # Bounds the memory that the scores of all entities take.
@@ -59,17 +59,7 @@ class AutoBLMAnswerer:
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
         graph = load_knowledge_graph(run.config["settings"]["dataset"], data_dir)
-        found = describe_graph(graph)
-        differences = [
-            f"{key} {found[key]}, not {trained}"
-            for key, trained in run.config["dataset"].items()
-            if key != "name" and trained != found[key]
-        ]
-        if differences:
-            raise UserError(
-                f"{run.path}: the model was trained on another graph than {graph.name} as found "
-                f"now ({'; '.join(differences)}); give the --data_dir of the run"
-            )
+        check_trained_on(run, describe_graph(graph), "another graph")
         return cls(graph, parameters, description)
 
     def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:

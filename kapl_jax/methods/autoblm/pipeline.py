@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,12 +32,11 @@ def run_autoblm(settings: AutoBLMSettings) -> Path:
         UserError: The data or the run directory cannot be used.
     """
     graph = load_knowledge_graph(settings.dataset, settings.data_dir or None)
-    for warning in graph.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     return run_pipeline(
         "autoblm",
         settings,
         describe_graph(graph),
+        graph.warnings,
         lambda record: AutoBLMPipeline(settings, graph, record),
     )
 

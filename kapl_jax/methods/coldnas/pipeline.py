@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -43,12 +42,11 @@ def run_coldnas(settings: ColdNASSettings) -> Path:
         UserError: The data or the run directory cannot be used.
     """
     data = load_cold_start(settings.dataset, settings.data_dir or None, settings.protocol())
-    for warning in data.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     return run_pipeline(
         "coldnas",
         settings,
         describe_cold_start(data),
+        data.warnings,
         lambda record: ColdNASPipeline(settings, data, record),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.data.cold_start import ColdStartData, describe_cold_start
+from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.data.user_csv import (
@@ -25,6 +25,7 @@ from kapl_jax.methods.coldnas.tasks import Tasks
 from kapl_jax.methods.coldnas.trained import TrainedModel
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.recommendations import Recommendation
+from kapl_jax.methods.trained_on import check_trained_on
 from kapl_jax.modulation.networks import network_modulate
 from kapl_jax.modulation.operations import modulate
 from kapl_jax.runs.run_directory import Run
@@ -60,7 +61,7 @@ class ColdNASRecommender:
         settings = run.config["settings"]
         protocol = Protocol(**{name: settings[flag] for name, flag in _PROTOCOL_FLAGS.items()})
         data = load_cold_start(settings["dataset"], data_dir, protocol)
-        _check_same_data(run, data)
+        check_trained_on(run, describe_cold_start(data), "other data")
         options = dict(description["options"])
         options["hidden_units"] = tuple(options["hidden_units"])
         hidden = int(description["network_units"])
@@ -160,17 +161,3 @@ def _unseen_items(ratings: Path, user: NewUser) -> tuple[str, ...]:
         f"{ratings}: training never saw {items}, known by features alone; "
         f"the first is {user.unseen[0]!r}",
     )
-
-
-def _check_same_data(run: Run, data: ColdStartData) -> None:
-    found = describe_cold_start(data)
-    differences = [
-        f"{key} {found[key]}, not {trained}"
-        for key, trained in run.config["dataset"].items()
-        if key != "name" and trained != found[key]
-    ]
-    if differences:
-        raise UserError(
-            f"{run.path}: the model was trained on other data than {data.name} as found now "
-            f"({'; '.join(differences)}); give the --data_dir of the run"
-        )

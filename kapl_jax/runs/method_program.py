@@ -1,0 +1,31 @@
+"""The program of a method: settings from flags, the run, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kapl_jax.runs.program import use_cpu_cores
+from kapl_jax.runs.run_directory import read_run
+
+Describe = Callable[[Mapping[str, Any]], str]
+
+
+def run_method(settings: Any, run: Callable[[Any], Path], describe: Describe) -> None:
+    """Run a method, or continue its run, and print what it found and where the report is.
+
+    Args:
+        settings: The method's settings; their `cpu_devices` and `workdir` are used.
+        run: Runs the method and returns where the report is.
+        describe: Makes a few lines of results.json.
+
+    Raises:
+        UserError: The run cannot be done.
+    """
+    use_cpu_cores(settings.cpu_devices or None)
+    report = run(settings)
+    results = read_run(settings.workdir).results
+    if results is not None:
+        print(describe(results))
+    print(f"report: {report}")
