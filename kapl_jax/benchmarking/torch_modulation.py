@@ -7,6 +7,7 @@ have one id each, and their layers no bias, as in an embedding table.
 This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,6 +103,11 @@ def train_users_one_by_one(work: ModulationWork) -> ModulationOutcome:
 def train_users_one_by_one_by_tables(work: ModulationWork) -> ModulationOutcome:
     """Trains like `train_users_one_by_one`, but looks embeddings up by their ids."""
     return _train_in_turn(work, _TableInputs)
+
+
+def positive_scale(raw: Tensor) -> Tensor:
+    """The factor of `scale`, positive as our set encoder makes it; as published it is a ReLU."""
+    return functional.softplus(raw) / math.log(2.0)
 
 
 class _DenseInputs(torch.nn.Module):
@@ -200,7 +206,7 @@ class _ModulatedPredictor(torch.nn.Module):
         if 1 in chosen:
             x = torch.minimum(x, smallest)
         if 2 in chosen:
-            x = x * functional.relu(scale)
+            x = x * positive_scale(scale)
         if 3 in chosen:
             x = x + shift
         return functional.leaky_relu(x)

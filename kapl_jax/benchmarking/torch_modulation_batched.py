@@ -24,7 +24,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kapl_jax.benchmarking.torch_modulation import BETAS, EPSILON, ModulationOutcome, ModulationWork
+from kapl_jax.benchmarking.torch_modulation import (
+    BETAS,
+    EPSILON,
+    ModulationOutcome,
+    ModulationWork,
+    positive_scale,
+)
 
 Parameters = dict[str, Tensor]
 
@@ -288,7 +294,7 @@ def _neutral_where_off(phi: Tensor, chosen: Tensor) -> _Operation:
     return _Operation(
         torch.where(on[0], largest, -torch.inf),
         torch.where(on[1], smallest, torch.inf),
-        torch.where(on[2], functional.relu(scale), 1.0),
+        torch.where(on[2], positive_scale(scale), 1.0),
         torch.where(on[3], shift, 0.0),
     )
 

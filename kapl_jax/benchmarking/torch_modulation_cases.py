@@ -111,12 +111,16 @@ def _named(model: dict[str, Any]) -> dict[str, np.ndarray]:
     hidden = sorted(name for name in model if name.startswith("hidden_"))
     layers |= {f"hidden_{place}": model[name] for place, name in enumerate(hidden, start=1)}
     layers["output"] = model["out"]
-    tables = {name: np.asarray(model[name]["field_0"]) for name in ("items", "users")}
-    return tables | {
+    named = {name: np.asarray(model[name]["field_0"]) for name in ("items", "users")}
+    named |= {
         f"{name}_{kind}": np.asarray(layer[kind])
         for name, layer in layers.items()
         for kind in ("kernel", "bias")
     }
+    # Our encoder joins item, rating and user in this order, PyTorch's has the rating at the end.
+    rating = named["items"].shape[-1]
+    order = [*range(rating), *range(rating + 1, named["encoder_kernel"].shape[1]), rating]
+    return named | {"encoder_kernel": named["encoder_kernel"][:, order]}
 
 
 def _first_structures(work: ModulationWork, count: int) -> ModulationWork:

@@ -92,17 +92,31 @@ class Stage:
         self._round = 0
 
     def train(self, number: int, individuals: Sequence[Individual]) -> list[Outcome]:
-        """Train round `number` and return what became of each individual, in order."""
+        """Train round `number` and return what became of each individual, in order.
+
+        An individual that is given twice, or that an earlier round trained, is not trained again.
+        """
         self._round = number
-        if self._all_recorded(individuals):
-            self.progress.advance(self.schedule.cost(len(individuals)))
+        fresh = self._without_known(individuals)
+        self.progress.advance(self.schedule.cost(len(individuals)) - self.schedule.cost(len(fresh)))
+        if self._all_recorded(fresh):
+            self.progress.advance(self.schedule.cost(len(fresh)))
         elif len(self.schedule.rungs) == 1:
-            self._train_at_once(individuals)
+            self._train_at_once(fresh)
         else:
-            self._train_rung_by_rung(individuals)
+            self._train_rung_by_rung(fresh)
         outcomes = [self._outcome(one) for one in individuals]
         self.progress.best(max(outcome.score for outcome in outcomes))
         return outcomes
+
+    def _without_known(self, individuals: Sequence[Individual]) -> list[Individual]:
+        """Leave out repetitions and what other rounds trained, but not what this round recorded.
+
+        Else an interrupted round would be cut into other chunks when it is repeated.
+        """
+        unique = {one.id: one for one in individuals}
+        rounds = {name: self._recorded[name]["round"] for name in unique if name in self._recorded}
+        return [one for name, one in unique.items() if rounds.get(name, self._round) == self._round]
 
     def _train_at_once(self, individuals: Sequence[Individual]) -> None:
         size, parts = self.trainer.layout(len(individuals), self._chunk_limit(individuals))

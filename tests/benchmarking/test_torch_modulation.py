@@ -97,7 +97,7 @@ def _loss_of_user(work, member, user):
             start += len(x)
             x = np.maximum(x, largest) if use_max else x
             x = np.minimum(x, smallest) if use_min else x
-            x = x * np.maximum(scale, 0) if use_scale else x
+            x = x * np.logaddexp(0, scale) / np.log(2) if use_scale else x
             x = x + shift if use_shift else x
             x = _leaky(x)
         low, high = work.rating_range

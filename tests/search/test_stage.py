@@ -150,3 +150,28 @@ def test_diverged_individuals_come_last(tmp_path):
     assert np.isfinite(outcomes[0].score)
     (again,) = run_stage(tmp_path, [individuals], full_training(3))
     assert again[1].score == -np.inf
+
+
+@pytest.mark.parametrize("schedule", [full_training(6), Schedule((2, 5), 0.5)])
+def test_nobody_is_trained_twice(tmp_path, monkeypatch, schedule):
+    """Neither who is given twice nor who was in an earlier round; and each gets its result."""
+    individuals = make_individuals(5)
+    trained = []
+    real = PopulationTrainer.start
+
+    def start(self, members, size):
+        trained.extend(one.id for one in members)
+        return real(self, members, size)
+
+    monkeypatch.setattr(PopulationTrainer, "start", start)
+    given = [[*individuals[:3], individuals[0]], [individuals[1], *individuals[3:]], individuals]
+    for _ in range(2):
+        found = run_stage(tmp_path, given, schedule)
+        assert [[one.individual.id for one in part] for part in found] == [
+            [one.id for one in part] for part in given
+        ]
+        assert found[0][0].score == found[0][3].score == found[2][0].score
+        assert sorted(trained) == sorted(one.id for one in individuals)
+    recorded = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    ids = [event["id"] for event in recorded if event["event"] == "candidate"]
+    assert sorted(ids) == sorted(one.id for one in individuals)
