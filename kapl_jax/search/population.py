@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,11 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from kapl_jax.errors import UserError
 from kapl_jax.search.individual import Cohort, Individual, epoch_keys, initial_key, make_cohort
-from kapl_jax.search.problem import Problem, PyTree
+from kapl_jax.search.problem import Problem, PyTree, TrainableProblem
 
-P = TypeVar("P", bound=Problem)
+P = TypeVar("P", bound=TrainableProblem)
 AXIS = "population"
+SPLIT, WHOLE = PartitionSpec(AXIS), PartitionSpec()
 # On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower. So many
 # individuals, fewer where their states are large, but not one alone, which compiles to worse code.
 _CPU_CHUNK_PER_DEVICE = 4
@@ -28,6 +29,47 @@ _CPU_STATE_BYTES = 8 << 20
 _USABLE_MEMORY = 0.7
 # XLA prefers vectors of 256 bits; where there are 512 they were measured to be 7 % faster.
 _CPU_COMPILER_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+
+
+class Placement:
+    """How the arrays of a chunk lie on the devices: split along the population axis, or whole.
+
+    Attributes:
+        mesh: The devices.
+        cohort: The partition of a cohort's leaves; a shared seed is whole.
+    """
+
+    def __init__(self, cohort: Cohort, devices: Sequence[jax.Device]) -> None:
+        """Place chunks like `cohort` on `devices`."""
+        self.mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+        self.cohort = jax.tree.map(
+            lambda axis: WHOLE if axis is None else SPLIT,
+            cohort.axes,
+            is_leaf=lambda axis: axis is None,
+        )
+
+    def over_devices(self, function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
+        """Return `function` of arrays so partitioned, each device working on its part."""
+        # There are no collectives, so the check of varying axes has nothing to find.
+        return jax.shard_map(
+            function, mesh=self.mesh, in_specs=inputs, out_specs=SPLIT, check_vma=False
+        )
+
+    def place_cohort(self, cohort: Cohort) -> Cohort:
+        """Put a cohort on the devices."""
+        return jax.tree.map(
+            lambda leaf, spec: jax.device_put(leaf, NamedSharding(self.mesh, spec)),
+            cohort,
+            self.cohort,
+        )
+
+    def place_split(self, tree: PyTree) -> PyTree:
+        """Put arrays that lead with the population axis on the devices."""
+        return jax.device_put(tree, NamedSharding(self.mesh, SPLIT))
+
+    def place_shared(self, tree: PyTree) -> PyTree:
+        """Put arrays that all individuals share on every device."""
+        return jax.device_put(tree, NamedSharding(self.mesh, WHOLE))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +83,10 @@ class Programs:
         init: `(cohort) -> state`.
         train: `(state, cohort, first epoch, end, data) -> (state, losses)`; gives up its state.
         bytes_needed: Memory that one device needs to train, arguments included.
-        compile_function: Compiles `(state, candidate, data) -> values` of one individual.
+        compile_function: Compiles `(state, candidate, data, *more) -> values` of one individual;
+            takes the function and what its further arguments are like.
         applied: What was compiled so.
+        placement: Where arrays go.
     """
 
     data: PyTree
@@ -51,8 +95,9 @@ class Programs:
     init: Callable[..., PyTree]
     train: Callable[..., tuple[PyTree, jax.Array]]
     bytes_needed: int
-    compile_function: Callable[[Callable[..., PyTree]], Callable[..., PyTree]]
-    applied: dict[Callable[..., PyTree], Callable[..., PyTree]]
+    compile_function: Callable[..., Callable[..., PyTree]]
+    applied: dict[Any, Callable[..., PyTree]]
+    placement: Placement
 
 
 @dataclasses.dataclass
@@ -166,7 +211,7 @@ class PopulationTrainer(Generic[P]):
 
     def evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
         """Return validation metrics by name, float32[P] each."""
-        metrics: dict[str, np.ndarray] = self.apply(chunk, self.problem.evaluate)
+        metrics: dict[str, np.ndarray] = self.apply(chunk, cast(Problem, self.problem).evaluate)
         return metrics
 
     def apply(self, chunk: Chunk, function: Callable[[PyTree, jax.Array, PyTree], PyTree]) -> Any:
@@ -196,65 +241,56 @@ class PopulationTrainer(Generic[P]):
         if key not in self._programs:
             cohort = make_cohort(individuals, size)
             width = self._num_devices(size)
-            self._programs[key] = _compile(self.problem, cohort, self.devices[:width])
+            self._programs[key] = self._compile(Placement(cohort, self.devices[:width]), cohort)
         return self._programs[key]
 
+    def _compile(self, placement: Placement, cohort: Cohort) -> Programs:
+        """Compile what chunks like this cohort need."""
+        problem = self.problem
+        placed = placement.place_cohort(cohort)
+        data = placement.place_shared(problem.data)
+        mapped = placement.over_devices(_map_init(problem, cohort.axes), (placement.cohort,))
+        init = finish_compiling(jax.jit(mapped).lower(placed))
+        state = jax.tree.map(
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            jax.eval_shape(_map_init(problem, cohort.axes), placed),
+            init.output_shardings,
+        )
+        train, bytes_needed = self._compile_training(placement, state, placed, data)
 
-def _compile(problem: Problem, cohort: Cohort, devices: Sequence[jax.Device]) -> Programs:
-    """Compile the three functions of `problem` for cohorts like this one over `devices`."""
-    mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
-    split, whole = PartitionSpec(AXIS), PartitionSpec()
-    specs = jax.tree.map(
-        lambda axis: whole if axis is None else split,
-        cohort.axes,
-        is_leaf=lambda axis: axis is None,
-    )
+        def compile_function(function: Callable[..., PyTree], *more: PyTree) -> Any:
+            axes = (0, 0, None, *(None for _ in more))
+            inputs = (SPLIT, SPLIT, WHOLE, *(WHOLE for _ in more))
+            mapped = placement.over_devices(jax.vmap(function, in_axes=axes), inputs)
+            return finish_compiling(jax.jit(mapped).lower(state, placed.candidate, data, *more))
 
-    def over_devices(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
-        # There are no collectives, so the check of varying axes has nothing to find.
-        return jax.shard_map(function, mesh=mesh, in_specs=inputs, out_specs=split, check_vma=False)
-
-    def place_cohort(unplaced: Cohort) -> Cohort:
-        return jax.tree.map(
-            lambda leaf, spec: jax.device_put(leaf, NamedSharding(mesh, spec)), unplaced, specs
+        return Programs(
+            data=data,
+            place_cohort=placement.place_cohort,
+            place_state=placement.place_split,
+            init=init,
+            train=train,
+            bytes_needed=bytes_needed,
+            compile_function=compile_function,
+            applied={},
+            placement=placement,
         )
 
-    placed = place_cohort(cohort)
-    data = jax.device_put(problem.data, NamedSharding(mesh, whole))
-    init = _finish(jax.jit(over_devices(_map_init(problem, cohort.axes), (specs,))).lower(placed))
-    state = jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        jax.eval_shape(_map_init(problem, cohort.axes), placed),
-        init.output_shardings,
-    )
-    epoch = np.int32(0)
-    train_inputs = (split, specs, whole, whole, whole)
-    train = _finish(
-        jax.jit(
-            over_devices(_map_train(problem, cohort.axes), train_inputs), donate_argnums=0
-        ).lower(state, placed, epoch, epoch, data)
-    )
-
-    def compile_function(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-        mapped = over_devices(jax.vmap(function, in_axes=(0, 0, None)), (split, split, whole))
-        compiled: Callable[..., PyTree] = _finish(
-            jax.jit(mapped).lower(state, placed.candidate, data)
+    def _compile_training(
+        self, placement: Placement, state: PyTree, cohort: Cohort, data: PyTree
+    ) -> tuple[Callable[..., tuple[PyTree, jax.Array]], int]:
+        """Return `Programs.train` for such states and cohorts, and the bytes that it needs."""
+        epoch = np.int32(0)
+        inputs = (SPLIT, placement.cohort, WHOLE, WHOLE, WHOLE)
+        mapped = placement.over_devices(
+            _map_train(cast(Problem, self.problem), cohort.axes), inputs
         )
-        return compiled
-
-    return Programs(
-        data=data,
-        place_cohort=place_cohort,
-        place_state=lambda tree: jax.device_put(tree, NamedSharding(mesh, split)),
-        init=init,
-        train=train,
-        bytes_needed=_program_bytes(train),
-        compile_function=compile_function,
-        applied={},
-    )
+        lowered = jax.jit(mapped, donate_argnums=0).lower(state, cohort, epoch, epoch, data)
+        train = finish_compiling(lowered)
+        return train, program_bytes(train)
 
 
-def _finish(lowered: Any) -> Any:
+def finish_compiling(lowered: Any) -> Any:
     """Compile a lowered program, on CPUs with the options that suit them if they are known."""
     if jax.default_backend() == "cpu":
         # Releases of jaxlib differ in the options that they know.
@@ -263,7 +299,7 @@ def _finish(lowered: Any) -> Any:
     return lowered.compile()
 
 
-def _map_init(problem: Problem, axes: Cohort) -> Callable[[Cohort], PyTree]:
+def _map_init(problem: TrainableProblem, axes: Cohort) -> Callable[[Cohort], PyTree]:
     def init(one: Cohort) -> PyTree:
         key = initial_key(one.seed, one.stamp)
         return problem.init(key, one.candidate, one.hyperparameters)
@@ -291,7 +327,7 @@ def _map_train(problem: Problem, axes: Cohort) -> Callable[..., tuple[PyTree, ja
     return train
 
 
-def _program_bytes(compiled: Any) -> int:
+def program_bytes(compiled: Any) -> int:
     """Return the memory one device needs while the program runs, its arguments included."""
     analysis = compiled.memory_analysis()
     if analysis is None:

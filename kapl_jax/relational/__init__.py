@@ -1,0 +1,1 @@
+"""Relational message passing: digraphs, their expansion around queries, and attention layers."""

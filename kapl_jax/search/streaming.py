@@ -1,0 +1,129 @@
+"""Populations of problems whose data the host prepares while the devices work."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kapl_jax.search.individual import Cohort, epoch_keys
+from kapl_jax.search.population import (
+    SPLIT,
+    WHOLE,
+    Chunk,
+    Placement,
+    PopulationTrainer,
+    finish_compiling,
+    program_bytes,
+)
+from kapl_jax.search.problem import PyTree, StreamedProblem
+
+S = TypeVar("S", bound=StreamedProblem)
+T = TypeVar("T")
+# How many blocks are prepared ahead: enough to hide the host's work, few enough to be held.
+_AHEAD = 2
+
+
+class StreamedTrainer(PopulationTrainer[S]):
+    """A `PopulationTrainer` that feeds its programs block by block.
+
+    One program is compiled for each shape of a block. The host prepares the next blocks in a thread
+    of its own, once for the whole population.
+    """
+
+    def evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
+        """Return validation metrics by name, float32[P] each."""
+        problem = self.problem
+        blocks, values = self.apply_blocks(
+            chunk, problem.evaluate_block, problem.validation_blocks()
+        )
+        return problem.metrics(blocks, values)
+
+    def apply_blocks(
+        self, chunk: Chunk, function: Callable[..., PyTree], blocks: Iterable[PyTree]
+    ) -> tuple[list[PyTree], list[PyTree]]:
+        """Apply `function(state, candidate, data, block)` of every individual to blocks.
+
+        Returns:
+            The blocks, and the values for each as NumPy arrays with the population axis first.
+        """
+        programs, seen, values = chunk.programs, list[PyTree](), list[PyTree]()
+        for block in prefetched(blocks):
+            placed = programs.placement.place_shared(block)
+            key = (function, shapes(block))
+            if key not in programs.applied:
+                programs.applied[key] = programs.compile_function(function, placed)
+            compiled = programs.applied[key]
+            found = compiled(chunk.state, chunk.cohort.candidate, programs.data, placed)
+            seen.append(block)
+            values.append(jax.tree.map(np.asarray, found))
+        count = len(chunk.individuals)
+        return seen, jax.tree.map(lambda leaf: leaf[:count], values)
+
+    def _compile_training(
+        self, placement: Placement, state: PyTree, cohort: Cohort, data: PyTree
+    ) -> tuple[Callable[..., tuple[PyTree, jax.Array]], int]:
+        problem, programs = self.problem, dict[Any, Any]()
+        inputs = (SPLIT, placement.cohort, WHOLE, WHOLE, WHOLE)
+        mapped = placement.over_devices(_map_train_block(problem, cohort), inputs)
+        jitted = jax.jit(mapped, donate_argnums=0)
+
+        def program(block: PyTree) -> Any:
+            key = shapes(block)
+            if key not in programs:
+                lowered = jitted.lower(state, cohort, np.int32(0), data, block)
+                programs[key] = finish_compiling(lowered)
+            return programs[key]
+
+        def train(
+            state: PyTree, cohort: Cohort, start: int, stop: int, data: PyTree
+        ) -> tuple[PyTree, jax.Array]:
+            losses = jnp.zeros(cohort.stamp.shape, jnp.float32)
+            for epoch in range(int(start), int(stop)):
+                shares = []
+                for block in prefetched(problem.training_blocks(epoch)):
+                    placed, number = placement.place_shared(block), np.int32(epoch)
+                    state, share = program(block)(state, cohort, number, data, placed)
+                    shares.append(share)
+                losses = jnp.sum(jnp.stack(shares), axis=0)
+            return state, losses
+
+        return train, program_bytes(program(next(iter(problem.training_blocks(0)))))
+
+
+def shapes(block: PyTree) -> Any:
+    """Return what tells programs for blocks apart: structure, shapes and dtypes; hashable."""
+    leaves, structure = jax.tree.flatten(block)
+    return structure, tuple((np.shape(leaf), np.result_type(leaf)) for leaf in leaves)
+
+
+def prefetched(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:
+    """Yield items that a thread draws while the caller works.
+
+    Args:
+        items: Drawn from in another thread; what it raises is raised here.
+        ahead: How many items may wait.
+    """
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
+        waiting = deque(thread.submit(next, source, end) for _ in range(ahead))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, source, end))
+            yield cast(T, item)
+
+
+def _map_train_block(problem: StreamedProblem, like: Cohort) -> Callable[..., Any]:
+    def train_one(
+        state: PyTree, one: Cohort, epoch: jax.Array, data: PyTree, block: PyTree
+    ) -> tuple[PyTree, jax.Array]:
+        keys = epoch_keys(one.seed, one.stamp, epoch)
+        return problem.train_block(
+            state, one.candidate, one.hyperparameters, epoch, keys, data, block
+        )
+
+    return jax.vmap(train_one, in_axes=(0, like.axes, None, None, None))
