@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kapl_jax.data.download import download
-from kapl_jax.data.locate import cache_folder
+from kapl_jax.data.locate import download_into_cache
 from kapl_jax.data.registry import find_dataset, registered_names, similar_names
 from kapl_jax.errors import UserError
 
 
 def fetch(name: str) -> Path:
     """Put the registered data set called `name` into the user's cache and return its folder.
+
+    The second graph of an inductive pair comes along: it lies beside, with `_ind` appended.
 
     Raises:
         UserError: The name is not registered or the download failed.
@@ -25,7 +26,7 @@ def fetch(name: str) -> Path:
         hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
         names = ", ".join(registered_names())
         raise UserError(f"found no data set {name!r}{hint}, expected one of {names}")
-    return download(dataset, cache_folder(dataset))
+    return download_into_cache(dataset)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -91,8 +91,8 @@ def read_plain(folder: Path) -> ParsedGraph:
 
 def read_listed(folder: Path) -> ParsedGraph:
     """Read `entities.txt`, `relations.txt`, the three splits of names and maybe `facts.txt`."""
-    entities = _entity_or_relation_list(folder / "entities.txt", "entity")
-    relations = _entity_or_relation_list(folder / "relations.txt", "relation")
+    entities = entity_or_relation_list(folder / "entities.txt", "entity")
+    relations = entity_or_relation_list(folder / "relations.txt", "relation")
     facts = folder / "facts.txt"
     return ParsedGraph(
         entities=entities,
@@ -109,7 +109,7 @@ def _named_split(path: Path, entities: Names, relations: Names) -> Split:
     return look_up_triples(file, split_columns(file, _COLUMNS), entities, relations)
 
 
-def _entity_or_relation_list(path: Path, kind: str) -> Names:
+def entity_or_relation_list(path: Path, kind: str) -> Names:
     file = read_text_file(path)
     return numbered_names(file, kind) if _has_ids(file) else listed_names(file)
 

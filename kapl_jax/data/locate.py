@@ -14,6 +14,7 @@ from kapl_jax.data.registry import (
     find_dataset,
     kind_of,
     names_of_kind,
+    pair_of,
     similar_names,
 )
 from kapl_jax.errors import UserError
@@ -23,9 +24,10 @@ def locate(dataset: str, data_dir: str | None = None, kind: Kind = GRAPHS) -> tu
     """Find a data set.
 
     A registered name is looked for in `data_dir`, then in `$KAPL_DATA`, then in the user's cache;
-    in the first two as `NAME` or below the folder of its kind, `kg/NAME` for a graph. Where it is
-    in none of them, the copy in the package is taken if there is one, without any network, else it
-    is downloaded into the cache. What is found first wins, even where it is another split of the
+    in the first two as `NAME` or below the folder that holds data like it: `kg/NAME` for a graph,
+    `kg-inductive/NAME` for either graph of an inductive pair. Where it is in none of them, the copy
+    in the package is taken if there is one, without any network, else it is downloaded into the
+    cache, an inductive pair whole. What is found first wins, even where it is another split of the
     same graph: the `umls` in the package is PyKEEN's, the one that `tools/fetch_data umls` puts
     into the cache is RED-GNN's.
 
@@ -64,16 +66,26 @@ def cache_folder(dataset: Dataset) -> Path:
     return Path(cache).expanduser() / "kapl_jax" / dataset.name
 
 
+def download_into_cache(dataset: Dataset) -> Path:
+    """Download a data set, with the second graph of an inductive pair, and return its folder.
+
+    Raises:
+        UserError: The download failed.
+    """
+    for part in pair_of(dataset):
+        download(part, cache_folder(part))
+    return cache_folder(dataset)
+
+
 def _locate_registered(dataset: Dataset, spelling: str, data_dir: str | None) -> Path:
     for root in _given_roots(data_dir):
-        for folder in (root / dataset.kind.folder, root):
+        for folder in (root / dataset.folder, root):
             for name in (dataset.name, spelling):
                 if (folder / name).is_dir():
                     return folder / name
-    cached = cache_folder(dataset)
-    if is_complete(dataset, cached):
-        return cached
-    return dataset.embedded or download(dataset, cached)
+    if all(is_complete(part, cache_folder(part)) for part in pair_of(dataset)):
+        return cache_folder(dataset)
+    return dataset.embedded or download_into_cache(dataset)
 
 
 def _given_roots(data_dir: str | None) -> Iterator[Path]:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 _EMBEDDED = Path(__file__).parent / "embedded"
 
+# X_ind is the graph on which a model trained on X is tested: the same relations, other entities.
+INDUCTIVE_SUFFIX = "_ind"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -51,6 +54,7 @@ class Dataset:
         aliases: Other names in use, beside different case, hyphens and underscores.
         embedded: The folder of a copy that comes with the package.
         kind: What it is made of.
+        own_folder: The folder that holds it in a folder of data, if that is not its kind's.
     """
 
     name: str
@@ -59,15 +63,21 @@ class Dataset:
     aliases: tuple[str, ...] = ()
     embedded: Path | None = None
     kind: Kind = GRAPHS
+    own_folder: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder that holds it in a folder of data."""
+        return self.own_folder or self.kind.folder
 
 
 def _github(repository: str, commit: str, folder: str) -> str:
     return f"https://raw.githubusercontent.com/{repository}/{commit}/{folder}/"
 
 
-def _red_gnn(name: str) -> str:
+def _red_gnn(name: str, setting: str = "transductive") -> str:
     commit = "c9badffdfe6b46dd94849ea843734a5b3d830c57"
-    return _github("LARS-research/RED-GNN", commit, f"Static/transductive/data/{name}")
+    return _github("LARS-research/RED-GNN", commit, f"Static/{setting}/data/{name}")
 
 
 def _pykeen(name: str) -> str:
@@ -87,6 +97,16 @@ def _movielens(name: str, sha256: str, *aliases: str) -> Dataset:
         sha256={f"{name}.zip": sha256},
         aliases=aliases,
         kind=RATINGS,
+    )
+
+
+def _inductive(name: str, sha256: Mapping[str, str]) -> Dataset:
+    """Return the entry of one graph of an inductive pair; both have one, see `pair_of`."""
+    return Dataset(
+        name=name,
+        base_url=_red_gnn(name, "inductive"),
+        sha256=sha256,
+        own_folder="kg-inductive",
     )
 
 
@@ -164,6 +184,66 @@ DATASETS = (
             "freebase15k237",
         ),
     ),
+    _inductive(
+        "WN18RR_v1",
+        {
+            "entities.txt": "dda756053d2e5177f1283447438e9c8a936b5a1f2a9919c08693c70fbffe3a28",
+            "relations.txt": "cacbd6fc4ee434f8eb241b259d9127b816daf55688e7fead6eb1ab478592fa3b",
+            "test.txt": "f1cb44e999e2540a0a614f4bb710c7f82a9304432ff37ce282749b56c66d0d20",
+            "train.txt": "4cc72d4fdcc8206e208e1f59f3c778be5de4a68cfe76776d15245b0d2c08d396",
+            "valid.txt": "5cebd29da8ada35ac73b6875329884cdf83943ddea454e9f70cc43b423ea479b",
+        },
+    ),
+    _inductive(
+        "WN18RR_v1_ind",
+        {
+            "entities.txt": "21cef4f8924004446c977f296d1e95ddb275e9a25752405dd44fb2f649ab99cc",
+            "relations.txt": "397e9ae0d358156f4e43c7dba3e9296245acc3ae66fdd366fb5c982c53fe2e24",
+            "test.txt": "6df8c00a2e0cf1a4b484ac638c081198926fcbc411ce2e12ccc79d432eead269",
+            "train.txt": "7d1b73c5994e9aa816b34e33ee10707656803ba6b8a0f6066cae7ddc04f87553",
+            "valid.txt": "cfa28b9d75dbab17ea82a9443a5bf8acb738e60267cc63f8a221b38967e1d238",
+        },
+    ),
+    _inductive(
+        "fb237_v1",
+        {
+            "entities.txt": "eaa6ed97f05044287e332b96ddbb5962be384599b9bf8d51fa29bf129d72bfe5",
+            "relations.txt": "c9a67e2f25c1beae8bf7c25832741561fb0e1d501e4f450db21a56a98da2af96",
+            "test.txt": "130534f98bc3b9621bc866035098b132091e8bc749fbad327b5978f3d47f49f7",
+            "train.txt": "74ef3120fe38a22e5131064d23108b88a8d339496057fa8467d80dcda8f1cec1",
+            "valid.txt": "d4c2698d7dc36c0dc39ffb3d810caeafe530d779bf9f6451fac2027f41c2ff6d",
+        },
+    ),
+    _inductive(
+        "fb237_v1_ind",
+        {
+            "entities.txt": "f04518c4950f5cecfdc292990d9adca72a3fa9d35d393662e9fe3b71cb7c13ab",
+            "relations.txt": "c9a67e2f25c1beae8bf7c25832741561fb0e1d501e4f450db21a56a98da2af96",
+            "test.txt": "c79d39372be30a3864cfe5094b3022f38b57d88c351dbbfa2d9e7f3368ac23aa",
+            "train.txt": "049829f7047ecf0e0bff0769efca31bc7f811f760c4ffcb20a5680f789b00c61",
+            "valid.txt": "ac817123c4177ef46b08a3802380a355282b99d4283c43474c9dd91c082107dd",
+        },
+    ),
+    _inductive(
+        "nell_v1",
+        {
+            "entities.txt": "50e4945e39756fd8a287432844ac72404129a43e85eeb561de7474d907447eff",
+            "relations.txt": "7172be08b64e9bc8577f199ad585fe42f82bca917e40e0acf2cac32023e8482e",
+            "test.txt": "45ec92b2c2b6cfdd1fe29001dcb1fa5b8fc3c5c4cf0778e67ddad9f6fcce5f53",
+            "train.txt": "d2b5d535ace4d1e3a18e69176e84a3ada1ca62fb4a647a12c4222781b91615ba",
+            "valid.txt": "d11d6de249ff1185e701536a7d63f0c997cf7cce2646f3d17c06ecc885835726",
+        },
+    ),
+    _inductive(
+        "nell_v1_ind",
+        {
+            "entities.txt": "05f08a344aa394313b2dfc839509b6ea6a4f6fab0027fa4e774fd8a04046cefb",
+            "relations.txt": "7172be08b64e9bc8577f199ad585fe42f82bca917e40e0acf2cac32023e8482e",
+            "test.txt": "66a497671114e73f450cf9e5eb79be5e5790121816228eb43e3ba3481e2bfa28",
+            "train.txt": "b0bfb66f65d70586a26703eb022926a75c1f234d1bcdeafe2e8d387be41291ee",
+            "valid.txt": "297c1c82c944bd76255f6ad4cc22f5ecbb23c9daac366e8991b5770ca0dfb8fc",
+        },
+    ),
     Dataset(
         name="lastfm",
         base_url="https://raw.githubusercontent.com/LARS-research/ColdNAS/"
@@ -188,6 +268,12 @@ DATASETS = (
 def find_dataset(name: str) -> Dataset | None:
     """Return the data set called `name`; case, hyphens and underscores do not matter."""
     return _by_plain_name().get(_plain(name))
+
+
+def pair_of(dataset: Dataset) -> tuple[Dataset, ...]:
+    """Return the data set and, where it is the first graph of an inductive pair, the second."""
+    second = find_dataset(dataset.name + INDUCTIVE_SUFFIX)
+    return (dataset,) if second is None else (dataset, second)
 
 
 def is_generated(name: str, kind: Kind) -> bool:

@@ -82,18 +82,18 @@ def filtered_ranks(
     """
     num_queries = scores.shape[0]
     target_scores = jnp.take_along_axis(scores, targets[:, None], axis=1)
-    everywhere = jnp.sum(_half_places(scores, target_scores), axis=1)
-    itself = _half_places(target_scores, target_scores)[:, 0]
+    everywhere = jnp.sum(half_places(scores, target_scores), axis=1)
+    itself = half_places(target_scores, target_scores)[:, 0]
 
     row = jnp.minimum(known_query, num_queries - 1)
-    places = _half_places(scores[row, known_entity], target_scores[row, 0])
+    places = half_places(scores[row, known_entity], target_scores[row, 0])
     counted = (known_query < num_queries) & (known_entity != targets[row])
     known = jax.ops.segment_sum(jnp.where(counted, places, 0), row, num_segments=num_queries)
 
     return 1.0 + 0.5 * (everywhere - itself - known).astype(jnp.float32)
 
 
-def _half_places(scores: jax.Array, target_scores: jax.Array) -> jax.Array:
+def half_places(scores: jax.Array, target_scores: jax.Array) -> jax.Array:
     """Count by how many half places a score pushes the target back: 2 better, 1 equal, 0 worse.
 
     The comparisons are negated because every comparison with NaN is false. Integers keep the sums

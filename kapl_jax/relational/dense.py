@@ -17,19 +17,21 @@ import numpy as np
 
 from kapl_jax.relational.graph import RelationalGraph
 
+_MULTIPLE = 256
+
 
 @flax.struct.dataclass
 class DenseGraph:
-    """A whole graph, and which of its edges are there.
+    """A whole graph.
 
     Attributes:
         sources: int32[E].
         relations: int32[E].
         targets: int32[E].
         pairs: int32[E], the place of each edge's source and relation among the M distinct ones.
-        pair_sources: int32[M].
+        pair_sources: int32[M], filled up with zeros to a multiple of 256, so that graphs of equally
+            many edges have equal shapes.
         pair_relations: int32[M].
-        present: bool[E]; messages travel over these edges only.
         num_entities: N.
     """
 
@@ -39,25 +41,24 @@ class DenseGraph:
     pairs: jax.Array
     pair_sources: jax.Array
     pair_relations: jax.Array
-    present: jax.Array
     num_entities: int = flax.struct.field(pytree_node=False)
 
 
-def dense_graph(graph: RelationalGraph, present: np.ndarray | None = None) -> DenseGraph:
-    """Return the arrays of `graph`; `present` bool[E] says which edges are there, all if None."""
+def dense_graph(graph: RelationalGraph) -> DenseGraph:
+    """Return the arrays of `graph`."""
     width = 2 * graph.num_relations + 1
     keys = graph.sources.astype(np.int64) * width + graph.relations
     distinct, pairs = np.unique(keys, return_inverse=True)
-    arrays: tuple[Any, ...] = (
-        graph.sources,
-        graph.relations,
-        graph.targets,
-        pairs.astype(np.int32),
-        (distinct // width).astype(np.int32),
-        (distinct % width).astype(np.int32),
-        np.ones(graph.num_edges, bool) if present is None else present,
-    )
-    return DenseGraph(*arrays, num_entities=graph.num_entities)
+    distinct = np.append(distinct, np.zeros(-len(distinct) % _MULTIPLE, np.int64))
+    arrays: Any = {
+        "sources": graph.sources,
+        "relations": graph.relations,
+        "targets": graph.targets,
+        "pairs": pairs.astype(np.int32),
+        "pair_sources": (distinct // width).astype(np.int32),
+        "pair_relations": (distinct % width).astype(np.int32),
+    }
+    return DenseGraph(**arrays, num_entities=graph.num_entities)
 
 
 def adjacency(graph: DenseGraph, alpha: jax.Array, num_relations: int) -> tuple[jax.Array, ...]:

@@ -51,11 +51,10 @@ def propagate(
     """
     reached = jax.nn.one_hot(heads, graph.num_entities)
     states = jnp.zeros((*reached.shape, parameters["score"].shape[0]))
-    present = graph.present.astype(states.dtype)
     weights = []
     for number in range(parameters["relation"].shape[0]):
         layer = layer_of(parameters, number)
-        travels = present[:, None] * reached.T[graph.sources]
+        travels = reached.T[graph.sources]
         alpha = _attention(layer, offered, chosen, graph, states, relations) * travels
         gathered = _gather(layer, offered, chosen, graph, states, alpha, travels)
         reached = (jax.ops.segment_max(travels, graph.targets, graph.num_entities) > 0).T

@@ -37,24 +37,26 @@ class Sizes:
 
 
 class SizeLadder:
-    """The few sizes to which expansions are padded: multiples of what one of them was like.
+    """The few sizes to which expansions are padded: multiples of what some of them were like.
 
     All blocks grow together, so that there is one program a rung. Small blocks have room to spare,
     since they cost little and vary most. Which rung a batch gets depends on the batch and on the
-    typical expansion only.
+    sample only.
     """
 
-    def __init__(self, typical: Expansion, growth: float = 1.25, multiple: int = 64) -> None:
-        """Make the ladder of an expansion that is typical.
+    def __init__(
+        self, sample: Sequence[Expansion], growth: float = 1.2, multiple: int = 64
+    ) -> None:
+        """Make the ladder of some expansions.
 
         Args:
-            typical: The expansion that the sizes are taken from.
+            sample: The expansions whose medians the sizes are taken from.
             growth: From rung to rung.
             multiple: Sizes are multiples of this.
         """
-        self._queries = typical.row_counts[0]
-        self._rows = _with_room(typical.row_counts[1:])
-        self._edges = _with_room(typical.edge_counts)
+        self._queries = sample[0].row_counts[0]
+        self._rows = _with_room(np.median([one.row_counts[1:] for one in sample], axis=0))
+        self._edges = _with_room(np.median([one.edge_counts for one in sample], axis=0))
         self._growth, self._multiple = growth, multiple
 
     def sizes(self, expansion: Expansion) -> Sizes:
@@ -65,7 +67,7 @@ class SizeLadder:
         return sizes
 
     def rung(self, number: int) -> Sizes:
-        """Return the sizes of a rung; 0 is that of the typical expansion."""
+        """Return the sizes of a rung; 0 is the median's."""
         factor = self._growth**number
         rows, edges = (
             tuple(
@@ -76,9 +78,9 @@ class SizeLadder:
         return Sizes((self._queries, *rows), edges)
 
 
-def _with_room(counts: Sequence[int]) -> list[float]:
+def _with_room(counts: Array) -> list[float]:
     largest = max(counts)
-    return [count * (1.0 if count > _SMALL * largest else 2.0) for count in counts]
+    return [float(count) * (1.0 if count > _SMALL * largest else 2.0) for count in counts]
 
 
 @flax.struct.dataclass

@@ -61,6 +61,36 @@ def propagate(
     return states @ parameters["score"], weights
 
 
+def log_losses(
+    scores: jax.Array, frontier: Frontier, answers: jax.Array, num_entities: int
+) -> jax.Array:
+    """Return minus the log-probability of answers among all entities, float32[B].
+
+    Entities that are not reached score 0; they are counted, not listed.
+
+    Args:
+        scores: float32[n], of the rows.
+        frontier: The rows.
+        answers: int32[B], the right entity of each query.
+        num_entities: N.
+    """
+    batch = frontier.sizes.rows[0]
+    queries = jnp.asarray(frontier.queries)
+
+    def total(values: jax.Array) -> jax.Array:
+        return jax.ops.segment_sum(values, queries, batch)
+
+    largest = jax.lax.stop_gradient(jax.ops.segment_max(scores, queries, batch))
+    largest = jnp.maximum(largest, 0.0)
+    # Rows of padding belong to no query; what they hold must not overflow, not even in gradients.
+    of_row = jnp.minimum(queries, batch - 1)
+    shifted = jnp.where(queries < batch, scores - largest[of_row], 0.0)
+    unreached = num_entities - total(jnp.ones(len(scores)))
+    sums = total(jnp.exp(shifted)) + unreached * jnp.exp(-largest)
+    answer = frontier.entities == answers[of_row]
+    return largest + jnp.log(sums) - total(jnp.where(answer, scores, 0.0))
+
+
 def _edges_of_layer(frontier: Frontier, number: int) -> _Edges:
     edges = sum(frontier.sizes.edges[: number + 1])
     rows = sum(frontier.sizes.rows[: number + 2])

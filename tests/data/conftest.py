@@ -24,22 +24,43 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
-    """A small graph on a server of this machine, and its registered entry."""
+def server(tmp_path, monkeypatch):
+    """A server of this machine: the folder that it gives away, and its address."""
     pytest.importorskip("pooch", reason="pooch, which downloads, is not installed")
-    folder = write_plain(tmp_path / "server" / "toy", small_graph())
-    handler = functools.partial(QuietHandler, directory=str(tmp_path / "server"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    folder = tmp_path / "server"
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=running.serve_forever)
     thread.start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    toy = Dataset(
-        name="toy",
-        base_url=f"http://127.0.0.1:{server.server_port}/toy/",
+    yield folder, f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+def publish(server, name):
+    """Put a small graph on the server, and return its entry."""
+    root, address = server
+    folder = write_plain(root / name, small_graph())
+    return Dataset(
+        name=name,
+        base_url=f"{address}/{name}/",
         sha256={p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()},
     )
+
+
+@pytest.fixture
+def published(server, monkeypatch):
+    """A small graph on a server of this machine, and its registered entry."""
+    toy = publish(server, "toy")
     monkeypatch.setattr(registry, "DATASETS", (*registry.DATASETS, toy))
-    yield toy
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return toy
+
+
+@pytest.fixture
+def published_pair(server, monkeypatch):
+    """An inductive pair on a server of this machine, and its registered entries."""
+    pair = (publish(server, "toy"), publish(server, "toy_ind"))
+    monkeypatch.setattr(registry, "DATASETS", (*registry.DATASETS, *pair))
+    return pair

@@ -17,6 +17,13 @@ def test_folders_are_printed(published, cache, capsys):
     assert (cache / "toy" / "train.txt").exists()
 
 
+def test_pairs_come_whole(published_pair, cache, capsys):
+    assert main(["toy"]) == 0
+    assert capsys.readouterr().out == f"{cache / 'toy'}\n"
+    for part in published_pair:
+        assert {path.name for path in (cache / part.name).iterdir()} == set(part.sha256)
+
+
 def test_unknown_name(cache, capsys):
     assert main(["ulms"]) == 1
     output = capsys.readouterr()

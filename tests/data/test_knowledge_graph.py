@@ -128,7 +128,7 @@ def test_lists_with_ids(real_data, name):
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=[dataset.name for dataset in DATASETS])
 def test_checksums_of_the_registry(real_data, dataset):
-    folder = real_data / dataset.kind.folder / dataset.name
+    folder = real_data / dataset.folder / dataset.name
     if not folder.is_dir():
         pytest.skip(f"{dataset.name} is not in ../shared/data")
     for name, sha256 in dataset.sha256.items():

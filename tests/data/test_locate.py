@@ -129,6 +129,36 @@ def test_roots_that_are_not_there(tmp_path, monkeypatch):
     assert error_of("umls") == f"$KAPL_DATA: {expected}"
 
 
+@pytest.mark.parametrize("name", ["WN18RR_v1", "WN18RR_v1_ind"])
+@pytest.mark.parametrize("below", ["", "kg-inductive"])
+def test_inductive_pairs_lie_in_a_folder_of_their_own(tmp_path, below, name):
+    (tmp_path / "kg" / name).mkdir(parents=True)
+    (tmp_path / below / name).mkdir(parents=True)
+    assert locate(name.lower(), str(tmp_path)) == (name, tmp_path / below / name)
+
+
+def test_cached_pair():
+    first, second = fill_cache("nell_v1"), fill_cache("nell_v1_ind")
+    assert locate("nell_v1") == ("nell_v1", first)
+    assert locate("nell_v1_ind") == ("nell_v1_ind", second)
+    assert second == first.with_name("nell_v1_ind")
+
+
+def test_half_of_a_pair_in_the_cache_does_not_count(monkeypatch):
+    downloaded = []
+    monkeypatch.setattr(module, "download", lambda dataset, folder: downloaded.append(folder))
+    folder = fill_cache("nell_v1")
+    assert locate("nell_v1") == ("nell_v1", folder)
+    assert downloaded == [folder, folder.with_name("nell_v1_ind")]
+
+
+def test_second_graph_of_a_pair_is_downloaded_alone(monkeypatch):
+    downloaded = []
+    monkeypatch.setattr(module, "download", lambda dataset, folder: downloaded.append(folder))
+    _, folder = locate("nell_v1_ind")
+    assert downloaded == [folder]
+
+
 @pytest.mark.parametrize("below", ["lastfm", "recsys/lastfm"])
 def test_ratings_lie_in_their_own_folder(tmp_path, below):
     (tmp_path / "kg" / "lastfm").mkdir(parents=True)

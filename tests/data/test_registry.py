@@ -8,6 +8,7 @@ from kapl_jax.data.registry import (
     is_generated,
     kind_of,
     names_of_kind,
+    pair_of,
     registered_names,
     similar_names,
 )
@@ -28,6 +29,8 @@ def test_registered_names():
         ("fb15k_237", "FB15K237"),
         ("kinship", "kinships"),
         ("Family", "family"),
+        ("wn18rr_v1", "WN18RR_v1"),
+        ("FB237-v1-ind", "fb237_v1_ind"),
         ("Last.FM", "lastfm"),
         ("ML-100K", "ml-100k"),
         ("ml1m", "ml-1m"),
@@ -86,3 +89,20 @@ def test_similar_names_of_a_kind():
     assert similar_names("lastfn", GRAPHS) == ()
     assert similar_names("plantd", RATINGS) == ("planted",)
     assert similar_names("ulms", RATINGS) == ()
+
+
+@pytest.mark.parametrize("name", ["WN18RR_v1", "fb237_v1", "nell_v1"])
+def test_inductive_pairs(name):
+    first, second = pair_of(find_dataset(name))
+    assert (first.name, second.name) == (name, f"{name}_ind")
+    for dataset in (first, second):
+        assert dataset.kind is GRAPHS
+        assert dataset.folder == "kg-inductive"
+        assert dataset.base_url.endswith(f"/Static/inductive/data/{dataset.name}/")
+
+
+@pytest.mark.parametrize(("name", "folder"), [("nell_v1_ind", "kg-inductive"), ("umls", "kg")])
+def test_second_graphs_and_others_are_no_pairs(name, folder):
+    dataset = find_dataset(name)
+    assert pair_of(dataset) == (dataset,)
+    assert dataset.folder == folder

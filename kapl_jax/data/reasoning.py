@@ -1,0 +1,90 @@
+"""Data for reasoning over a graph: one graph, or an inductive pair of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kapl_jax.data.inductive import load_inductive_graph
+from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.data.locate import locate
+from kapl_jax.data.registry import INDUCTIVE_SUFFIX, find_dataset, pair_of
+from kapl_jax.data.text import line_error
+from kapl_jax.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class ReasoningData:
+    """A graph to train and validate on, and for an inductive pair a second one to test on.
+
+    Attributes:
+        name: The registered name of the data or the name of the (first) folder.
+        graph: The graph that is trained on, with its splits as they are in the folder.
+        inductive: The second graph of a pair, None where there is none. Its entities are numbered
+            on their own; its relations are those of `graph`, with the same numbers.
+        warnings: What was odd in the files of both, one line each.
+    """
+
+    name: str
+    graph: KnowledgeGraph
+    inductive: KnowledgeGraph | None
+    warnings: tuple[str, ...]
+
+
+def load_reasoning_data(dataset: str, data_dir: str | None = None) -> ReasoningData:
+    """Find, read and check a graph, and the second one where it is the first of an inductive pair.
+
+    A folder X begins a pair where a folder X_ind lies beside it. X_ind on its own is a graph like
+    any other, with its own list of relations.
+
+    Args:
+        dataset: A registered name or the path of a folder, see `locate.locate`.
+        data_dir: A folder of data sets, where a registered name is looked for first.
+
+    Raises:
+        UserError: A folder is not there or of no known format, a file cannot be used or holds no
+            triple, the second graph has a relation that the first lacks, a registered pair lies
+            there by half, or a download failed. The message is one line with file and line.
+    """
+    name, folder = locate(dataset, data_dir)
+    _refuse_files_without_triples(folder)
+    graph = load_knowledge_graph(dataset, data_dir)
+    second = _second_folder(dataset, folder)
+    if second is None:
+        return ReasoningData(name, graph, None, graph.warnings)
+    _refuse_files_without_triples(second)
+    inductive = load_inductive_graph(second, graph)
+    return ReasoningData(name, graph, inductive, (*graph.warnings, *inductive.warnings))
+
+
+def _second_folder(dataset: str, folder: Path) -> Path | None:
+    """Return the folder that lies beside with `_ind` appended, None where there is none."""
+    # Not Path.resolve: the folder beside a symbolic link is meant, not the one beside its target.
+    second = Path(os.path.abspath(folder) + INDUCTIVE_SUFFIX)
+    if second.is_dir():
+        return second
+    registered = find_dataset(dataset)
+    if registered is not None and len(pair_of(registered)) > 1:
+        raise UserError(
+            f"{folder}: found no folder {second.name} beside it, expected the second graph of the "
+            f"inductive pair {registered.name}"
+        )
+    return None
+
+
+def _refuse_files_without_triples(folder: Path) -> None:
+    """Refuse a graph without edges, or without triples to validate or to test on.
+
+    Readers of text refuse blank files as well, but do not know that triples are missing.
+    """
+    ending = "2id.txt" if (folder / "train2id.txt").exists() else ".txt"
+    for split in ("facts", "train", "valid", "test"):
+        path = folder / f"{split}{ending}"
+        if path.is_file() and _is_blank(path):
+            raise line_error(path, 1, "an empty file", "at least one triple")
+
+
+def _is_blank(path: Path) -> bool:
+    with path.open("rb") as lines:
+        return not any(map(bytes.strip, lines))

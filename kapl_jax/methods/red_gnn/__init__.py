@@ -1,0 +1,1 @@
+"""RED-GNN: reasoning over relational digraphs, transductive and inductive."""

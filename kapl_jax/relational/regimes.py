@@ -1,0 +1,189 @@
+"""The ways to pass messages, with one interface: batches made on the host, scores on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kapl_jax.relational import dense_layers, frontier_layers
+from kapl_jax.relational.choices import Choices, Offered
+from kapl_jax.relational.dense import DenseGraph, dense_graph
+from kapl_jax.relational.expansion import Expander
+from kapl_jax.relational.frontier import Frontier, SizeLadder, pad
+from kapl_jax.relational.graph import RelationalGraph
+from kapl_jax.relational.layers import Drop
+from kapl_jax.relational.parameters import Parameters
+
+# The dense regime's adjacency of a batch is kept below this many numbers.
+_MOST_CELLS = 1 << 23
+# Batches by which padded sizes are settled.
+_SAMPLE = 8
+
+
+@flax.struct.dataclass
+class Prepared:
+    """Some batches of queries, ready for the device.
+
+    Attributes:
+        shared: What all of them need.
+        steps: What each needs, with a leading axis S.
+    """
+
+    shared: Any
+    steps: Any
+
+
+class Regime(Protocol):
+    """Passes messages for batches of queries (head, relation) over a graph."""
+
+    def prepare(
+        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+    ) -> Iterator[tuple[slice, Prepared]]:
+        """Prepare batches of queries, on the host.
+
+        Args:
+            graph: Where messages travel.
+            heads: int32[S, B].
+            relations: int32[S, B].
+            purpose: Batches of one purpose are alike, and padded to the same few sizes; these are
+                settled by the first batches, where `measure` has not done so.
+
+        Yields:
+            Which of the S batches, and what the device needs for them.
+        """
+        ...
+
+    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
+        """Settle the padded sizes of a purpose by some of its batches int32[S, B]."""
+        ...
+
+    def losses(
+        self,
+        parameters: Parameters,
+        chosen: Choices,
+        shared: Any,
+        step: Any,
+        tails: jax.Array,
+        drop: Drop,
+    ) -> jax.Array:
+        """Return the log-loss float32[B] of the answers int32[B] against all entities."""
+        ...
+
+    def scores(
+        self, parameters: Parameters, chosen: Choices, shared: Any, step: Any, drop: Drop
+    ) -> jax.Array:
+        """Return the scores float32[B, N] of all entities; 0 where messages do not reach."""
+        ...
+
+
+class FrontierRegime:
+    """Passes messages over what each query reaches; see `Regime`."""
+
+    def __init__(self, offered: Offered, num_layers: int, num_entities: int) -> None:
+        """Pass messages through `num_layers` layers that know what is `offered`.
+
+        Args:
+            offered: What the program knows.
+            num_layers: L.
+            num_entities: N, of the largest graph.
+        """
+        self.offered = offered
+        self.num_layers = num_layers
+        self.num_entities = num_entities
+        self._ladders: dict[str, SizeLadder] = {}
+
+    def prepare(
+        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+    ) -> Iterator[tuple[slice, Prepared]]:
+        """Expand the queries of each batch; see `Regime`."""
+        self.measure(graph, heads, purpose)
+        expander = Expander(graph, self.num_layers)
+        for number, batch in enumerate(heads):
+            expansion = expander.expand(batch)
+            sizes = self._ladders[purpose].sizes(expansion)
+            frontier = pad(expansion, sizes, relations[number], self.num_entities)
+            steps = jax.tree.map(lambda leaf: leaf[None], frontier)
+            yield slice(number, number + 1), Prepared((), steps)
+
+    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
+        """Settle the padded sizes by a few batches, once; see `Regime`."""
+        if purpose in self._ladders:
+            return
+        expander = Expander(graph, self.num_layers)
+        few = heads[:: -(-len(heads) // _SAMPLE)]
+        self._ladders[purpose] = SizeLadder([expander.expand(batch) for batch in few])
+
+    def losses(
+        self,
+        parameters: Parameters,
+        chosen: Choices,
+        shared: Any,
+        step: Frontier,
+        tails: jax.Array,
+        drop: Drop,
+    ) -> jax.Array:
+        """Return the log-loss without an array of all scores; see `Regime`."""
+        del shared
+        scores, _ = frontier_layers.propagate(parameters, self.offered, chosen, step, drop)
+        return frontier_layers.log_losses(scores, step, tails, self.num_entities)
+
+    def scores(
+        self, parameters: Parameters, chosen: Choices, shared: Any, step: Frontier, drop: Drop
+    ) -> jax.Array:
+        """Return the scores of all entities; see `Regime`."""
+        del shared
+        scores, _ = frontier_layers.propagate(parameters, self.offered, chosen, step, drop)
+        everything = jnp.zeros((step.sizes.rows[0], self.num_entities))
+        return everything.at[step.queries, step.entities].set(scores, mode="drop")
+
+
+class DenseRegime:
+    """Passes messages between all entities of a small graph; see `Regime`."""
+
+    def __init__(self, offered: Offered) -> None:
+        """Pass messages through layers that know what is `offered`."""
+        self.offered = offered
+
+    def prepare(
+        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+    ) -> Iterator[tuple[slice, Prepared]]:
+        """Give all batches at once: the graph is the same for all; see `Regime`."""
+        del purpose
+        yield slice(0, len(heads)), Prepared(dense_graph(graph), (heads, relations))
+
+    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
+        """Do nothing: the sizes are those of the graph; see `Regime`."""
+
+    def losses(
+        self,
+        parameters: Parameters,
+        chosen: Choices,
+        shared: DenseGraph,
+        step: Any,
+        tails: jax.Array,
+        drop: Drop,
+    ) -> jax.Array:
+        """Return the log-loss; see `Regime`."""
+        scores = self.scores(parameters, chosen, shared, step, drop)
+        answers = jnp.take_along_axis(scores, tails[:, None], axis=1)[:, 0]
+        return jax.nn.logsumexp(scores, axis=1) - answers
+
+    def scores(
+        self, parameters: Parameters, chosen: Choices, shared: DenseGraph, step: Any, drop: Drop
+    ) -> jax.Array:
+        """Return the scores of all entities; see `Regime`."""
+        heads, relations = step
+        scores, _ = dense_layers.propagate(
+            parameters, self.offered, chosen, shared, heads, relations, drop
+        )
+        return scores
+
+
+def fits_dense(offered: Offered, num_entities: int, batch_size: int) -> bool:
+    """Tell whether the dense regime can do what is offered, and its matrices are small."""
+    return dense_layers.can_be_dense(offered) and batch_size * num_entities**2 <= _MOST_CELLS
