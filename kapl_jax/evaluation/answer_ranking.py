@@ -78,6 +78,8 @@ def asked_queries(
 ) -> AskedQueries:
     """Group queries, each a triple whose tail is asked, by head and relation.
 
+    The distinct ones are in random order, the same for the same triples: batches are alike then.
+
     Args:
         triples: int[Q, 3], Q >= 1; for head queries the inverse triples.
         known_triples: int[T, 3], all that hold, in the same form.
@@ -86,19 +88,23 @@ def asked_queries(
     """
     triples = np.asarray(triples, np.int64)
     width = int(max(triples[:, 1].max(), np.max(known_triples[:, 1], initial=0))) + 1
-    distinct, query = np.unique(triples[:, 0] * width + triples[:, 1], return_inverse=True)
+    found, query = np.unique(triples[:, 0] * width + triples[:, 1], return_inverse=True)
+    shuffle = np.random.default_rng(0).permutation(len(found))
+    distinct, query = found[shuffle], np.argsort(shuffle)[query]
     known = np.asarray(known_triples, np.int64)
     pairs = np.unique((known[:, 0] * width + known[:, 1]) * num_entities + known[:, 2])
-    place = np.searchsorted(distinct, pairs // num_entities)
-    asked = distinct[np.minimum(place, len(distinct) - 1)] == pairs // num_entities
+    place = np.minimum(np.searchsorted(found, pairs // num_entities), len(found) - 1)
+    pairs, place = (values[found[place] == pairs // num_entities] for values in (pairs, place))
+    place = np.argsort(shuffle)[place]
+    by_place = np.argsort(place, kind="stable")
     batches = -(-len(distinct) // batch_size)
     padded = np.append(distinct, np.repeat(distinct[-1:], batches * batch_size - len(distinct)))
     order = np.argsort(query, kind="stable")
     asked_for = (triples[order, 2], 0), (order, -1)
-    known_entities = ((pairs % num_entities)[asked], 0)
+    known_entities = ((pairs % num_entities)[by_place], 0)
     columns: Any = (
         *_by_batch(query[order], batch_size, batches, *asked_for, fill=0),
-        *_by_batch(place[asked], batch_size, batches, known_entities, fill=batch_size),
+        *_by_batch(place[by_place], batch_size, batches, known_entities, fill=batch_size),
     )
     answers = Answers(*columns)
     heads, relations = np.divmod(padded.reshape(batches, batch_size), width)

@@ -21,6 +21,7 @@ from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.run_directory import RunDirectory, read_run
 from kapl_jax.runs.settings import identity
+from kapl_jax.search.grouped_stage import GroupedStage
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.loop import run_search
 from kapl_jax.search.population import PopulationTrainer
@@ -84,6 +85,18 @@ class SearchPipeline(abc.ABC, Generic[S]):
     def results(self, contenders: Sequence[Contender], outcomes: Outcomes) -> dict[str, Any]:
         """Return what results.json holds beside what all methods write; keep the best model."""
 
+    def options_of(self, structure: np.ndarray, final: bool) -> Any:
+        """Return the options of a structure's problem, in the search or at the end; hashable.
+
+        Structures of equal options train together.
+        """
+        del structure
+        return self.settings.final_options() if final else self.settings.search_options()
+
+    def make_trainer(self, problem: Any) -> PopulationTrainer[Any]:
+        """Return the trainer of a problem."""
+        return PopulationTrainer(problem, self.settings.chunk_size)
+
     def relaxation(self) -> np.ndarray:
         """Return the discretisations of a trained relaxed candidate, best guess first."""
         raise NotImplementedError(f"{self.method} has no differentiable search")
@@ -117,7 +130,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
         """Return the trainer for these options, with all that it has compiled already."""
         if options not in self._trainers:
             problem = self.make_problem(options)
-            self._trainers[options] = PopulationTrainer(problem, self.settings.chunk_size)
+            self._trainers[options] = self.make_trainer(problem)
         return self._trainers[options]
 
     @contextlib.contextmanager
@@ -132,17 +145,44 @@ class SearchPipeline(abc.ABC, Generic[S]):
     ) -> Iterator[Stage]:
         """Open a recorded stage with its progress bar of `cost` candidate-epochs."""
         with Progress(name, cost, self.settings.log_progress, self.sign) as progress:
-            yield Stage(
-                name,
-                trainer,
-                schedule,
-                self.record,
-                self.space.describe,
-                progress,
-                checkpoint_seconds=self.settings.checkpoint_seconds,
-                evaluate_every=evaluate_every,
-                finish=finish,
-            )
+            yield self._open(name, trainer, schedule, progress, evaluate_every, finish)
+
+    @contextlib.contextmanager
+    def stage_of_all(
+        self, name: str, schedule: Schedule, cost: int, evaluate_every: int, final: bool
+    ) -> Iterator[GroupedStage]:
+        """Open a recorded stage for structures of all options; at the end they are tested."""
+
+        def open_group(options: Any, label: str) -> Stage:
+            trainer = self.trainer(options)
+            finish = self.finish(trainer) if name == "final" else None
+            return self._open(name, trainer, schedule, progress, evaluate_every, finish, label)
+
+        with Progress(name, cost, self.settings.log_progress, self.sign) as progress:
+            yield GroupedStage(lambda one: self.options_of(one.candidate, final), open_group)
+
+    def _open(
+        self,
+        name: str,
+        trainer: PopulationTrainer[Any],
+        schedule: Schedule,
+        progress: Progress,
+        evaluate_every: int,
+        finish: Finish | None,
+        group: str = "",
+    ) -> Stage:
+        return Stage(
+            name,
+            trainer,
+            schedule,
+            self.record,
+            self.space.describe,
+            progress,
+            checkpoint_seconds=self.settings.checkpoint_seconds,
+            evaluate_every=evaluate_every,
+            finish=finish,
+            group=group,
+        )
 
     def _searched(self) -> list[Contender]:
         """Return the structures found, best first, or those given instead of a search."""
@@ -176,11 +216,11 @@ class SearchPipeline(abc.ABC, Generic[S]):
         numbers = settings.base_hyperparameters()
         rounds = -(-settings.candidates // settings.round_size)
         schedule = settings.search_schedule()
-        trainer = self.trainer(settings.search_options())
-        searcher = REGISTRY[settings.searcher](self._context(trainer.problem))
+        problem = self.trainer(settings.search_options()).problem
+        searcher = REGISTRY[settings.searcher](self._context(problem))
         cost = rounds * schedule.cost(settings.round_size)
         every = settings.evaluate_search_every
-        with self.stage("search", trainer, schedule, cost, every) as stage:
+        with self.stage_of_all("search", schedule, cost, every, final=False) as stage:
 
             def train_round(number: int, structures: np.ndarray) -> np.ndarray:
                 individuals = [Individual(one, numbers, settings.seed) for one in structures]
@@ -223,10 +263,9 @@ class SearchPipeline(abc.ABC, Generic[S]):
             for one in contenders
             for numbers in samples
         ]
-        trainer = self.trainer(settings.final_options())
         schedule = full_training(settings.epochs)
         cost, every = schedule.cost(len(individuals)), settings.evaluate_search_every
-        with self.stage("tuning", trainer, schedule, cost, every) as stage:
+        with self.stage_of_all("tuning", schedule, cost, every, final=True) as stage:
             outcomes = stage.train(0, individuals)
         best: dict[str, Outcome] = {}
         for outcome in outcomes:
@@ -245,11 +284,9 @@ class SearchPipeline(abc.ABC, Generic[S]):
             for one in contenders
             for number in range(settings.seeds)
         ]
-        trainer = self.trainer(settings.final_options())
         schedule = full_training(settings.final_epochs)
-        cost = schedule.cost(len(individuals))
-        finish = self.finish(trainer)
-        with self.stage("final", trainer, schedule, cost, settings.evaluate_every, finish) as stage:
+        cost, every = schedule.cost(len(individuals)), settings.evaluate_every
+        with self.stage_of_all("final", schedule, cost, every, final=True) as stage:
             outcomes = stage.train(0, individuals)
         groups = defaultdict(list)
         for outcome in outcomes:

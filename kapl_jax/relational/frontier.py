@@ -1,4 +1,4 @@
-"""The frontier regime: message passing over what each query reaches, padded to few sizes."""
+"""The frontier regime: what each query reaches, padded to few sizes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import numpy as np
 from kapl_jax.relational.expansion import Expansion
 
 Array = np.ndarray
-_LOWEST_RUNG = -4
-# Blocks below this share of the largest have room for twice as much.
-_SMALL = 0.5
+# Sizes are those that hold these shares of the expansions in a sample, the smallest first; what is
+# larger than all gets the largest, grown by a factor as often as it takes.
+_SHARES = (0.35, 0.7, 0.9, 1.0)
+_GROWTH = 1.25
+_MULTIPLE = 64
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Padded sizes of an expansion; each pair of them is a program.
+    """How many rows and edges the layers of a program work on.
 
     Attributes:
-        rows: Of each block of rows, L + 1 numbers; the first is B, never padded.
-        edges: Of each block of edges, L numbers.
+        rows: L + 1 numbers that do not fall: B, then the rows after each layer.
+        edges: L numbers that do not fall: the edges of each layer.
     """
 
     rows: tuple[int, ...]
@@ -30,73 +32,58 @@ class Sizes:
 
     def hold(self, expansion: Expansion) -> bool:
         """Tell whether an expansion fits."""
-        found = (*expansion.row_counts, *expansion.edge_counts)
-        return all(
-            need <= size for need, size in zip(found, (*self.rows, *self.edges), strict=True)
-        )
+        return bool(np.all(_counts(expansion) <= np.array((*self.rows, *self.edges))))
 
 
 class SizeLadder:
-    """The few sizes to which expansions are padded: multiples of what some of them were like.
+    """The few sizes to which expansions are padded, settled by a sample of them.
 
-    All blocks grow together, so that there is one program a rung. Small blocks have room to spare,
-    since they cost little and vary most. Which rung a batch gets depends on the batch and on the
-    sample only.
+    Which size a batch gets depends on the batch and on the sample only.
     """
 
-    def __init__(
-        self, sample: Sequence[Expansion], growth: float = 1.2, multiple: int = 64
-    ) -> None:
-        """Make the ladder of some expansions.
-
-        Args:
-            sample: The expansions whose medians the sizes are taken from.
-            growth: From rung to rung.
-            multiple: Sizes are multiples of this.
-        """
-        self._queries = sample[0].row_counts[0]
-        self._rows = _with_room(np.median([one.row_counts[1:] for one in sample], axis=0))
-        self._edges = _with_room(np.median([one.edge_counts for one in sample], axis=0))
-        self._growth, self._multiple = growth, multiple
+    def __init__(self, sample: Sequence[Expansion]) -> None:
+        """Make the ladder of some expansions of equally many queries."""
+        counts = np.stack([_counts(one) for one in sample])
+        counts = counts[np.argsort(counts[:, -1], kind="stable")]
+        ends = [max(1, round(share * len(counts))) for share in _SHARES]
+        self._layers = len(sample[0].edge_counts)
+        self._rungs = np.maximum.accumulate([counts[:end].max(axis=0) for end in ends])
 
     def sizes(self, expansion: Expansion) -> Sizes:
         """Return the lowest rung that holds `expansion`."""
-        rung = _LOWEST_RUNG
-        while not (sizes := self.rung(rung)).hold(expansion):
-            rung += 1
+        number = 0
+        while not (sizes := self.rung(number)).hold(expansion):
+            number += 1
         return sizes
 
     def rung(self, number: int) -> Sizes:
-        """Return the sizes of a rung; 0 is the median's."""
-        factor = self._growth**number
-        rows, edges = (
-            tuple(
-                self._multiple * -(-int(count * factor + 1) // self._multiple) for count in counts
-            )
-            for counts in (self._rows, self._edges)
-        )
-        return Sizes((self._queries, *rows), edges)
+        """Return the sizes of a rung, 0 for the lowest; there is no highest."""
+        beyond = max(0, number - len(self._rungs) + 1)
+        counts = self._rungs[min(number, len(self._rungs) - 1)] * _GROWTH**beyond
+        padded = (_MULTIPLE * -(-counts.astype(np.int64) // _MULTIPLE)).tolist()
+        queries = int(self._rungs[0, 0])
+        return Sizes((queries, *padded[1 : self._layers + 1]), tuple(padded[self._layers + 1 :]))
 
 
-def _with_room(counts: Array) -> list[float]:
-    largest = max(counts)
-    return [float(count) * (1.0 if count > _SMALL * largest else 2.0) for count in counts]
+def _counts(expansion: Expansion) -> Array:
+    """Return the rows after each layer, B first, and then the edges of each, int64[2L + 1]."""
+    return np.concatenate([np.cumsum(expansion.row_counts), np.cumsum(expansion.edge_counts)])
 
 
 @flax.struct.dataclass
 class Frontier:
-    """A padded expansion of B queries.
-
-    Padded rows stand behind the real ones of their block; no real edge touches them.
+    """A padded expansion of B queries; layer ℓ works on the first so many rows and edges.
 
     Attributes:
         queries: int32[n], the query of each row; B for padding.
         entities: int32[n], the entity of each row; N for padding.
         sources: int32[e], rows.
         relations: int32[e].
-        targets: int32[e], rows; n for padding, where nothing arrives.
+        targets: int32[e], rows.
+        row_counts: int32[L + 1], real rows before the first layer and after each.
+        edge_counts: int32[L], real edges of each layer.
         query_relations: int32[B].
-        sizes: Of the blocks.
+        sizes: Rows and edges that layers work on; those beyond the real ones must do no harm.
     """
 
     queries: Array
@@ -104,6 +91,8 @@ class Frontier:
     sources: Array
     relations: Array
     targets: Array
+    row_counts: Array
+    edge_counts: Array
     query_relations: Array
     sizes: Sizes = flax.struct.field(pytree_node=False)
 
@@ -117,32 +106,21 @@ def pad(expansion: Expansion, sizes: Sizes, query_relations: Array, num_entities
         query_relations: int[B].
         num_entities: N.
     """
-    place = _places(expansion.row_counts, sizes.rows)
-    where = np.append(place, sum(sizes.rows)).astype(np.int32)
-    rows, edges = (expansion.row_counts, sizes.rows), (expansion.edge_counts, sizes.edges)
+    rows, edges = sizes.rows[-1], sizes.edges[-1]
     return Frontier(
-        queries=_spread(expansion.queries, *rows, fill=sizes.rows[0]),
-        entities=_spread(expansion.entities, *rows, fill=num_entities),
-        sources=_spread(where[expansion.sources], *edges, fill=0),
-        relations=_spread(expansion.relations, *edges, fill=0),
-        targets=_spread(where[expansion.targets], *edges, fill=sum(sizes.rows)),
+        queries=_filled(expansion.queries, rows, sizes.rows[0]),
+        entities=_filled(expansion.entities, rows, num_entities),
+        sources=_filled(expansion.sources, edges, 0),
+        relations=_filled(expansion.relations, edges, 0),
+        targets=_filled(expansion.targets, edges, 0),
+        row_counts=np.cumsum(expansion.row_counts).astype(np.int32),
+        edge_counts=np.cumsum(expansion.edge_counts).astype(np.int32),
         query_relations=np.asarray(query_relations, np.int32),
         sizes=sizes,
     )
 
 
-def _places(counts: Sequence[int], sizes: Sequence[int]) -> Array:
-    """Return where the elements of blocks go when each block is padded, int64[sum(counts)]."""
-    starts = np.cumsum([0, *sizes[:-1]])
-    return np.concatenate(
-        [start + np.arange(count) for start, count in zip(starts, counts, strict=True)]
-    )
-
-
-def _spread(values: Array, counts: Sequence[int], sizes: Sequence[int], fill: int) -> Array:
-    padded = np.full(sum(sizes), fill, np.int32)
-    ends, first = np.cumsum(counts), 0
-    for end, count, size in zip(ends, counts, sizes, strict=True):
-        padded[first : first + count] = values[end - count : end]
-        first += size
+def _filled(values: Array, size: int, fill: int) -> Array:
+    padded = np.full(size, fill, np.int32)
+    padded[: len(values)] = values
     return padded

@@ -43,7 +43,8 @@ def propagate(
         drop: Dropout.
 
     Returns:
-        The score float32[n] of each row, and of each layer the attention float32[e] of its edges.
+        The score float32[n] of each row, and of each layer the attention float32[...] of its edges,
+        of which the first `frontier.edge_counts` are real.
     """
     num_layers = len(frontier.sizes.edges)
     start = neutral(offered, chosen, parameters["score"].shape[0])
@@ -57,6 +58,9 @@ def propagate(
             offered, chosen, alpha, states, (layer["relation"], *edges[:3]), edges.num_rows
         )
         states = next_state(layer, offered, chosen, gathered, states, partial(drop, number))
+        # Rows that a later layer reaches are here already, but have no state yet.
+        reached = jnp.arange(edges.num_rows) < frontier.row_counts[number + 1]
+        states = jnp.where(reached[:, None], states, 0.0)
         weights.append(alpha)
     return states @ parameters["score"], weights
 
@@ -92,12 +96,13 @@ def log_losses(
 
 
 def _edges_of_layer(frontier: Frontier, number: int) -> _Edges:
-    edges = sum(frontier.sizes.edges[: number + 1])
-    rows = sum(frontier.sizes.rows[: number + 2])
+    size, rows = frontier.sizes.edges[number], frontier.sizes.rows[number + 1]
+    real = jnp.arange(size) < frontier.edge_counts[number]
     return _Edges(
-        jnp.asarray(frontier.sources[:edges]),
-        jnp.asarray(frontier.relations[:edges]),
-        jnp.asarray(frontier.targets[:edges]),
+        jnp.asarray(frontier.sources[:size]),
+        jnp.asarray(frontier.relations[:size]),
+        # What arrives beyond the last row is dropped.
+        jnp.where(real, frontier.targets[:size], rows),
         rows,
     )
 

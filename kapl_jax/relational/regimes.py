@@ -22,7 +22,7 @@ from kapl_jax.relational.parameters import Parameters
 # The dense regime's adjacency of a batch is kept below this many numbers.
 _MOST_CELLS = 1 << 23
 # Batches by which padded sizes are settled.
-_SAMPLE = 8
+_SAMPLE = 48
 
 
 @flax.struct.dataclass

@@ -57,6 +57,7 @@ class Stage:
         checkpoint_seconds: float = 60.0,
         evaluate_every: int = 0,
         finish: Finish | None = None,
+        group: str = "",
     ) -> None:
         """Prepare a stage.
 
@@ -72,6 +73,7 @@ class Stage:
                 individual; 0 keeps the last state.
             finish: Called with each chunk at the end of its training; what it returns for each
                 individual is added to its record.
+            group: Tells stages of one name apart, see `GroupedStage`.
         """
         self.name = name
         self.trainer = trainer
@@ -80,6 +82,7 @@ class Stage:
         self.describe = describe
         self.progress = progress
         self.finish = finish
+        self.group = group
         self._training = ChunkTraining(
             trainer,
             run.path / "checkpoints" / f"{name}-in-training",
@@ -165,11 +168,12 @@ class Stage:
 
     def _chunk_limit(self, individuals: Sequence[Individual]) -> int:
         """Return the chunk limit, found once a stage and recorded: a resumed run keeps to it."""
-        recorded = self.run.recorded("chunk_limit", self.name)
-        if recorded:
-            return int(recorded[0]["limit"])
+        for event in self.run.recorded("chunk_limit", self.name):
+            if event.get("group", "") == self.group:
+                return int(event["limit"])
         limit = self.trainer.chunk_limit(individuals)
-        self.run.log({"event": "chunk_limit", "stage": self.name, "limit": limit})
+        event = {"event": "chunk_limit", "stage": self.name, "group": self.group, "limit": limit}
+        self.run.log(event)
         return limit
 
     def _tag(self, rung: int, members: Sequence[Individual]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import numpy as np
 from kapl_jax.bilinear.model import BilinearModel
 from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
-from kapl_jax.methods.answers import Answer, Query, look_up
+from kapl_jax.methods.answers import Answer, Query
+from kapl_jax.methods.graph_answers import GraphAnswers
 from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.trained_on import check_trained_on
@@ -38,16 +39,7 @@ class AutoBLMAnswerer:
         )
         self._variables = {"params": parameters}
         self._signs = signed_one_hot(jnp.asarray(description["structure"], jnp.int8))
-        self._entities = {name: place for place, name in enumerate(graph.entities)}
-        self._relations = {name: place for place, name in enumerate(graph.relations)}
-        self._splits = {
-            name: set(map(tuple, split.tolist()))
-            for name, split in (
-                ("train", graph.training_triples),
-                ("valid", graph.valid),
-                ("test", graph.test),
-            )
-        }
+        self._answers = GraphAnswers(graph)
         self._score = jax.jit(self._model.apply)
 
     @classmethod
@@ -64,7 +56,9 @@ class AutoBLMAnswerer:
 
     def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
         """Return the `top` best answers of each query, best first."""
-        triples = np.array([self._triple(query) for query in queries], np.int32).reshape(-1, 3)
+        triples = np.array([self._answers.triple(query) for query in queries], np.int32).reshape(
+            -1, 3
+        )
         answers: list[list[Answer]] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             part = slice(start, start + _QUERIES_AT_ONCE)
@@ -76,35 +70,8 @@ class AutoBLMAnswerer:
     ) -> list[list[Answer]]:
         tails, heads = map(np.asarray, self._score(self._variables, self._signs, triples))
         return [
-            self._best(query, triple, heads[i] if query.head is None else tails[i], top)
+            self._answers.best(
+                query, tuple(triple.tolist()), heads[i] if query.head is None else tails[i], top
+            )
             for i, (query, triple) in enumerate(zip(queries, triples, strict=True))
         ]
-
-    def _triple(self, query: Query) -> tuple[int, int, int]:
-        """Return the ids of a query; 0 stands in for what is asked."""
-        relation = look_up(query.relation, self._relations, "relation", query.place)
-        ends = [
-            0 if name is None else look_up(name, self._entities, "entity", query.place)
-            for name in (query.head, query.tail)
-        ]
-        return ends[0], relation, ends[1]
-
-    def _best(self, query: Query, triple: np.ndarray, scores: np.ndarray, top: int) -> list[Answer]:
-        asked = 0 if query.head is None else 2
-        scores = scores.astype(np.float64)
-        shifted = np.exp(scores - scores.max())
-        probabilities = shifted / shifted.sum()
-        answers = []
-        for entity in np.argsort(-scores, kind="stable")[:top]:
-            whole = triple.tolist()
-            whole[asked] = int(entity)
-            known = [name for name, split in self._splits.items() if tuple(whole) in split]
-            answers.append(
-                Answer(
-                    self.graph.entities[entity],
-                    float(scores[entity]),
-                    float(probabilities[entity]),
-                    ", ".join(known),
-                )
-            )
-        return answers

@@ -15,11 +15,13 @@ from kapl_jax.runs.report.sections.hyperparameters import hyperparameters
 from kapl_jax.runs.report.sections.landscape import landscape
 from kapl_jax.runs.report.sections.overview import overview
 from kapl_jax.runs.report.sections.parsimony import parsimony
+from kapl_jax.runs.report.sections.paths import paths
 from kapl_jax.runs.report.sections.pictures import pictures
 from kapl_jax.runs.report.sections.pruning import pruning
 from kapl_jax.runs.report.sections.published import published
 from kapl_jax.runs.report.sections.reasons import reasons
 from kapl_jax.runs.report.sections.results import results
+from kapl_jax.runs.report.sections.rules import rules
 from kapl_jax.runs.report.sections.settings import settings
 from kapl_jax.runs.report.sections.trajectory import trajectory
 from kapl_jax.runs.run_directory import Run
@@ -36,6 +38,8 @@ SECTIONS: tuple[SectionFunction, ...] = (
     published,
     landscape,
     reasons,
+    paths,
+    rules,
     by_relation,
     parsimony,
     hyperparameters,

@@ -1,0 +1,85 @@
+"""The attention a message-passing model paid to the edges around one query, and names for them.
+
+Relations 0..R-1 are those of the data, `r + R` is the inverse of `r`, and 2R the identity edge by
+which an entity keeps its state for a step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayerAttention:
+    """The edges over which one layer sent messages.
+
+    Attributes:
+        sources: Entity ids, `int32[E]`.
+        relations: Relation ids in 0..2R, `int32[E]`.
+        targets: Entity ids, `int32[E]`.
+        weights: Attention in 0..1, `float32[E]`.
+    """
+
+    sources: np.ndarray
+    relations: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of edges."""
+        return len(self.sources)
+
+    def take(self, index: np.ndarray) -> LayerAttention:
+        """Return the edges that an index or a mask names, in its order."""
+        return LayerAttention(
+            self.sources[index], self.relations[index], self.targets[index], self.weights[index]
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AttentionTrace:
+    """What a model did to answer one query.
+
+    Attributes:
+        query_entity: The entity the query starts from.
+        query_relation: Its relation in 0..2R-1.
+        num_relations: R.
+        scores: Score of each entity, `float32[N]`.
+        layers: The L layers; layer 0 leaves the query entity. Edges that no message from the query
+            entity can have passed do no harm.
+    """
+
+    query_entity: int
+    query_relation: int
+    num_relations: int
+    scores: np.ndarray
+    layers: tuple[LayerAttention, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphNames:
+    """Names of entities and of the R relations of the data, by id."""
+
+    entities: Sequence[str]
+    relations: Sequence[str]
+
+    def relation(self, relation: int) -> str:
+        """Return the name of a relation in 0..2R: `r`, `r^-1` for its inverse, or `stays`."""
+        count = len(self.relations)
+        if relation < count:
+            return self.relations[relation]
+        return STAYS if relation == 2 * count else f"{self.relations[relation - count]}^-1"
+
+
+# Name of the identity relation.
+STAYS = "stays"
+
+
+def inverse(relation: int, num_relations: int) -> int:
+    """Return the relation that leads back; the identity, 2R, is its own inverse."""
+    if relation == 2 * num_relations:
+        return relation
+    return relation - num_relations if relation >= num_relations else relation + num_relations

@@ -1,0 +1,174 @@
+"""The strongest paths between a query and an answer: products of attention along walks.
+
+A walk takes exactly L steps, some of which may stay where they are. Walks that are the same once
+those steps are removed are one path, as strong as the strongest of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from kapl_jax.explain.attention import AttentionTrace, LayerAttention
+from kapl_jax.explain.digraph import best_ahead, edges_between, log_weights
+
+Step = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """A path from the query entity to the answer.
+
+    Attributes:
+        steps: (source, relation, target) of each step, without identity steps; empty where the
+            answer is the query entity itself.
+        weight: Product of attention along its strongest walk.
+        walks: Number of walks that are this path.
+        walk: The L steps of its strongest walk, identity steps among them.
+    """
+
+    steps: tuple[Step, ...]
+    weight: float
+    walks: int
+    walk: tuple[Step, ...]
+
+
+def strongest_paths(
+    trace: AttentionTrace, answer: int, most: int, beam: int | None = None
+) -> list[Path]:
+    """Return the strongest paths of a trace to `answer`, best first.
+
+    A beam search over beginnings of paths. They are ranked by their own weight times that of the
+    strongest way on to the answer, which is known exactly. Of m paths at most m (L + 1) beginnings
+    can be ahead of the m-th path's, so a beam of that size, the default, misses none.
+
+    Args:
+        trace: What the model did.
+        answer: Entity id.
+        most: Number of paths wanted.
+        beam: Number of beginnings kept at each step; smaller ones than the default save time and
+            may miss paths.
+
+    Returns:
+        At most `most` paths; none where no walk of L steps leads to the answer.
+    """
+    layers = edges_between(trace, answer)
+    if not layers or not len(layers[0]):
+        return []
+    width = most * (len(layers) + 1) if beam is None else beam
+    ahead = best_ahead(layers, answer, len(trace.scores))
+    search = _Beam(trace, width)
+    for depth, layer in enumerate(layers):
+        search.extend(layer, ahead[depth + 1])
+    counter = _WalkCounter(trace, layers)
+    found = []
+    for row in np.argsort(-search.logs, kind="stable")[:most]:
+        walk = _steps(layers, search.walks[row])
+        steps = tuple(step for step in walk if step[1] != 2 * trace.num_relations)
+        found.append(Path(steps, float(np.exp(search.logs[row])), counter.count(steps), walk))
+    return found
+
+
+class _Beam:
+    """Distinct beginnings of paths, each with its strongest walk so far.
+
+    Attributes:
+        paths: Number of each beginning, equal for equal ones at any depth, `int64[n]`.
+        logs: Logarithm of the product of attention, `float64[n]`.
+        walks: Places of the edges in their layers, `int64[n, depth]`.
+    """
+
+    def __init__(self, trace: AttentionTrace, width: int) -> None:
+        self._identity, self._entities = 2 * trace.num_relations, len(trace.scores)
+        self._width = width
+        # A beginning is known by the shorter one it extends and its last step, in one integer.
+        self._keys = [self._identity * self._entities + trace.query_entity]
+        self._numbers = {self._keys[0]: 0}
+        self.paths = np.zeros(1, np.int64)
+        self.ends = np.array([trace.query_entity])
+        self.logs = np.zeros(1)
+        self.walks = np.zeros((1, 0), np.int64)
+
+    def extend(self, layer: LayerAttention, ahead: np.ndarray) -> None:
+        """Take one step over the edges of `layer`; `ahead` ranks what it leads to, `[N]`."""
+        rows, edges = _outgoing(layer.sources, self.ends)
+        logs = self.logs[rows] + log_weights(layer)[edges]
+        keys = self._step_keys(self.paths[rows], layer.relations[edges], layer.targets[edges])
+        # Of equal beginnings only the strongest goes on.
+        order = np.lexsort((-logs, keys))
+        order = order[np.diff(keys[order], prepend=-1) != 0]
+        ranks = logs[order] + ahead[layer.targets[edges[order]]]
+        order = order[np.argsort(-ranks, kind="stable")[: self._width]]
+        self.paths = np.array([self._number(int(key)) for key in keys[order]])
+        self.ends, self.logs = layer.targets[edges[order]], logs[order]
+        self.walks = np.column_stack([self.walks[rows[order]], edges[order]])
+
+    def _step_keys(
+        self, paths: np.ndarray, relations: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        """Return the key of each beginning after a step; a step that stays changes nothing."""
+        longer = (paths * (self._identity + 1) + relations) * self._entities + targets
+        return np.where(relations == self._identity, np.array(self._keys)[paths], longer)
+
+    def _number(self, key: int) -> int:
+        if key not in self._numbers:
+            self._numbers[key] = len(self._keys)
+            self._keys.append(key)
+        return self._numbers[key]
+
+
+class _WalkCounter:
+    """Counts the walks that are a given path, by where among its L steps they stay."""
+
+    def __init__(self, trace: AttentionTrace, layers: tuple[LayerAttention, ...]) -> None:
+        self._identity, self._entities = 2 * trace.num_relations, len(trace.scores)
+        self._start = trace.query_entity
+        self._keys = [
+            np.sort(self._edge_keys(layer.sources, layer.relations, layer.targets))
+            for layer in layers
+        ]
+
+    def count(self, steps: tuple[Step, ...]) -> int:
+        """Return the number of walks, of which parallel equal edges make several."""
+        places = np.array([self._start, *(target for _, _, target in steps)])
+        stays = self._edge_keys(places, np.full(len(places), self._identity), places)
+        moves = self._edge_keys(*np.array(steps, np.int64).reshape(-1, 3).T)
+        ways = [1, *[0] * len(steps)]
+        for keys in self._keys:
+            staying, moving = _times(keys, stays), _times(keys, moves)
+            ways = [
+                here * stay + (ways[place - 1] * moving[place - 1] if place else 0)
+                for place, (here, stay) in enumerate(zip(ways, staying, strict=True))
+            ]
+        return ways[-1]
+
+    def _edge_keys(
+        self, sources: np.ndarray, relations: np.ndarray, targets: np.ndarray
+    ) -> np.ndarray:
+        first = sources.astype(np.int64) * (self._identity + 1) + relations
+        return first * self._entities + targets
+
+
+def _times(ordered: np.ndarray, keys: np.ndarray) -> list[int]:
+    """Return how often each key is among the ordered ones."""
+    ends = np.searchsorted(ordered, keys, side="right")
+    return [int(times) for times in ends - np.searchsorted(ordered, keys, side="left")]
+
+
+def _outgoing(sources: np.ndarray, entities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all pairs (row of `entities`, edge that leaves it)."""
+    order = np.argsort(sources, kind="stable")
+    ordered = sources[order]
+    first = np.searchsorted(ordered, entities, side="left")
+    counts = np.searchsorted(ordered, entities, side="right") - first
+    rows = np.repeat(np.arange(len(entities)), counts)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rows, order[np.repeat(first, counts) + within]
+
+
+def _steps(layers: tuple[LayerAttention, ...], edges: np.ndarray) -> tuple[Step, ...]:
+    return tuple(
+        (int(layer.sources[edge]), int(layer.relations[edge]), int(layer.targets[edge]))
+        for layer, edge in zip(layers, edges, strict=True)
+    )

@@ -1,0 +1,73 @@
+"""A search space of independent choices: one place in a list for each of several axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ChoiceSpace:
+    """Candidates `int8[number of axes]`, a `kapl_jax.search.space.Space`.
+
+    Attributes:
+        names: Of the axes.
+        axes: The alternatives of each, by which people know them.
+    """
+
+    names: tuple[str, ...]
+    axes: tuple[tuple[str | int, ...], ...]
+
+    @property
+    def _sizes(self) -> np.ndarray:
+        return np.array([len(axis) for axis in self.axes])
+
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draw each choice alike, `int8[count, axes]`."""
+        return rng.integers(0, self._sizes, (count, len(self.axes))).astype(np.int8)
+
+    def mutate(self, rng: np.random.Generator, candidate: np.ndarray) -> np.ndarray:
+        """Draw one choice anew, another one where there is another."""
+        several = np.flatnonzero(self._sizes > 1)
+        mutated = candidate.copy()
+        if several.size:
+            axis = rng.choice(several)
+            step = rng.integers(1, self._sizes[axis])
+            mutated[axis] = (candidate[axis] + step) % self._sizes[axis]
+        return mutated
+
+    def cross_over(
+        self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
+    ) -> np.ndarray:
+        """Take each choice from one of the two with equal chance."""
+        return np.where(rng.random(first.shape) < 0.5, first, second)
+
+    def canonical(self, candidates: np.ndarray) -> np.ndarray:
+        """Return the candidates: no two are equivalent."""
+        return candidates
+
+    def is_valid(self, candidates: np.ndarray) -> np.ndarray:
+        """Tell which choices are offered, `bool[n]`."""
+        return np.all((candidates >= 0) & (candidates < self._sizes), axis=1)
+
+    def features(self, candidates: np.ndarray) -> np.ndarray:
+        """Return what is chosen as zeros and ones, `float32[n, alternatives]`."""
+        parts = [np.eye(len(axis))[candidates[:, place]] for place, axis in enumerate(self.axes)]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def describe(self, candidate: np.ndarray) -> str:
+        """Return the choices, as in `activation=relu, num_layers=4`."""
+        return ", ".join(f"{name}={value}" for name, value in self.values(candidate).items())
+
+    def values(self, candidate: np.ndarray) -> dict[str, str | int]:
+        """Return what is chosen, by the name of the axis."""
+        chosen = zip(self.names, self.axes, candidate, strict=True)
+        return {name: axis[place] for name, axis, place in chosen}
+
+    def candidate(self, values: dict[str, str | int]) -> np.ndarray:
+        """Return the candidate of values by name, `int8[axes]`."""
+        places = [
+            axis.index(values[name]) for name, axis in zip(self.names, self.axes, strict=True)
+        ]
+        return np.array(places, np.int8)

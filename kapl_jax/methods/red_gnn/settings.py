@@ -1,0 +1,202 @@
+"""Every setting of RED-GNN, with its default and meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.choice_space import ChoiceSpace
+from kapl_jax.methods.red_gnn.problem import RedGNNOptions
+from kapl_jax.methods.red_gnn.space import (
+    NAMED,
+    NAMES,
+    Structure,
+    make_space,
+    offered_by,
+    parse_choices,
+    parse_structure,
+)
+from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.runs.settings import setting
+
+PUBLISHED = "published"
+# How far tuning goes from the given hyperparameters: factors, drawn log-uniformly.
+_LEARNING_RATE_FACTOR = 3.0
+_WEIGHT_DECAY_FACTOR = 10.0
+_MOST_DROPOUT = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class RedGNNSettings(SearchSettings):
+    """The settings of one RED-GNN run; the program's flags are made from them."""
+
+    dataset: str = setting(
+        "umls", "Registered graph (umls, family, WN18RR_v1, ...) or a folder; X with X_ind: a pair."
+    )
+    workdir: str = setting("runs/red_gnn", "Run directory; continued if it exists.", identity=False)
+    searcher: str = setting(
+        "evolutionary", "How structures are proposed.", choices=["random", "evolutionary"]
+    )
+    candidates: int = setting(32, "Structures to train in the search, at least.", low=1)
+    round_size: int = setting(16, "Structures asked for and trained at a time.", low=1)
+    structure: str = setting(
+        PUBLISHED,
+        "Train these and do not search: 'published' or 'message=product, num_layers=3', separated "
+        "by '|'. Empty: search.",
+    )
+    epochs: int = setting(10, "Epochs of a structure in the search and in tuning.", low=1)
+    evaluate_search_every: int = setting(
+        2, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
+    )
+    finalists: int = setting(3, "Searched structures that go on to tuning and the end.", low=1)
+    presets: str = setting("all", "Compare a search with the published structure: 'all' or 'none'.")
+    tuning_samples: int = setting(1, "Hyperparameters tried a structure; 1: none.", low=1)
+    final_epochs: int = setting(50, "Most epochs at the end; validation picks the best.", low=1)
+    evaluate_every: int = setting(1, "Epochs between validations at the end.", low=1)
+
+    activation: str = setting("relu", "Activation of a layer.", choices=NAMED["activation"])
+    message: str = setting("sum", "How a state meets a relation.", choices=NAMED["message"])
+    aggregation: str = setting("sum", "What becomes of messages.", choices=NAMED["aggregation"])
+    gate: str = setting("on", "Join new and old state by a GRU.", choices=NAMED["gate"])
+    attention_dim: int = setting(5, "Width of the attention.", low=1)
+    num_layers: int = setting(4, "L, layers: steps from the query's entity.", low=1, high=20)
+    hidden_dim: int = setting(48, "Width of the states.", low=1)
+    search_activations: str = setting("identity,relu,tanh", "Activations to search among.")
+    search_messages: str = setting("sum,product,rotation", "Messages to search among.")
+    search_aggregations: str = setting("sum,mean,max", "Aggregations to search among.")
+    search_gates: str = setting("on,off", "Gates to search among.")
+    search_attention_dims: str = setting("3,5,8", "Attention widths to search among.")
+    search_layers: str = setting("", "Numbers of layers to search among; empty: --num_layers.")
+    search_hidden_dims: str = setting("", "Widths to search among; empty: --hidden_dim.")
+
+    batch_size: int = setting(20, "Queries in a batch of training.", low=1)
+    evaluation_batch_size: int = setting(50, "Distinct queries in a batch of evaluation.", low=1)
+    fact_share: float = setting(
+        0.75, "Share of the training triples that are edges in an epoch.", low=0, high=1
+    )
+    learning_rate: float = setting(2e-3, "Learning rate of the first epoch.", low=1e-8, high=10)
+    decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
+    weight_decay: float = setting(1e-4, "Weight decay, added to the gradient.", low=0)
+    dropout: float = setting(0.1, "Dropout rate of a layer.", low=0, high=0.9)
+    regime: str = setting(
+        "auto",
+        "Messages between all entities at once (dense) or over what queries reach (frontier).",
+        choices=["auto", "dense", "frontier"],
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            UserError: A value is out of range or does not fit another.
+        """
+        super().__post_init__()
+        if not 0 < self.fact_share < 1:
+            raise UserError(
+                f"--fact_share={self.fact_share}: expected more than 0 and less than 1, so that "
+                "there are edges and queries"
+            )
+        if self.presets not in ("all", "none"):
+            raise UserError(f"--presets: found {self.presets!r}, expected 'all' or 'none'")
+        self._check_sizes()
+
+    def published(self) -> Structure:
+        """Return the structure of the single flags, by default the published one."""
+        return {name: getattr(self, name) for name in NAMES}
+
+    def given_structures(self) -> dict[str, Structure]:
+        """Return the structures of --structure by name, in order; empty for a search."""
+        given = [part.strip() for part in self.structure.split("|") if part.strip()]
+        base, named = self.published(), dict[str, Structure]()
+        for number, text in enumerate(given, start=1):
+            if text == PUBLISHED:
+                named[text] = base
+            else:
+                named[f"given-{number}"] = parse_structure(text, base, "--structure")
+        return named
+
+    def preset_structures(self) -> dict[str, Structure]:
+        """Return the structures to compare with, by name."""
+        return {PUBLISHED: self.published()} if self.presets == "all" else {}
+
+    def space(self) -> ChoiceSpace:
+        """Return the space of the run: what is searched among, or what is given."""
+        fixed = (self.given_structures() | self.preset_structures()).values()
+        axes = {name: tuple(dict.fromkeys(one[name] for one in fixed)) for name in NAMES}
+        if not self.structure:
+            searched = self._searched_axes()
+            axes = {name: tuple(dict.fromkeys((*searched[name], *axes[name]))) for name in NAMES}
+        return make_space(axes)
+
+    def options(self, structure: Structure) -> RedGNNOptions:
+        """Return what is fixed for populations of structures of this depth and width."""
+        return RedGNNOptions(
+            num_layers=int(structure["num_layers"]),
+            hidden_dim=int(structure["hidden_dim"]),
+            offered=offered_by(self.space()),
+            batch_size=self.batch_size,
+            fact_share=self.fact_share,
+            dropout=self.dropout > 0 or self.tuning_samples > 1,
+            regime=self.regime,
+            data_seed=self.seed,
+        )
+
+    def search_options(self) -> RedGNNOptions:
+        """Return the options of the published depth and width."""
+        return self.options(self.published())
+
+    def final_options(self) -> RedGNNOptions:
+        """Return the same: sizes are part of a structure."""
+        return self.search_options()
+
+    def base_hyperparameters(self) -> dict[str, float]:
+        """Return the hyperparameters of the search."""
+        return {
+            "learning_rate": self.learning_rate,
+            "decay": self.decay,
+            "weight_decay": self.weight_decay,
+            "dropout": self.dropout,
+        }
+
+    def sampled_hyperparameters(self) -> list[dict[str, float]]:
+        """Return the hyperparameters that tuning tries, those of the search first."""
+        rng = np.random.default_rng([self.seed, 1])
+        base = self.base_hyperparameters()
+        samples = [base]
+        while len(samples) < self.tuning_samples:
+            rate, weight_decay, decay, dropout = rng.uniform(-1, 1, 4)
+            samples.append(
+                {
+                    "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
+                    "decay": 1.0 - 0.01 * (decay + 1) / 2,
+                    "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
+                    "dropout": _MOST_DROPOUT * (dropout + 1) / 2,
+                }
+            )
+        return samples
+
+    def _searched_axes(self) -> dict[str, tuple[str | int, ...]]:
+        flags: dict[str, Any] = {
+            "activation": "search_activations",
+            "message": "search_messages",
+            "aggregation": "search_aggregations",
+            "gate": "search_gates",
+            "attention_dim": "search_attention_dims",
+            "num_layers": "search_layers",
+            "hidden_dim": "search_hidden_dims",
+        }
+        texts = {
+            name: getattr(self, flag) or str(getattr(self, name)) for name, flag in flags.items()
+        }
+        return {name: parse_choices(texts[name], name, f"--{flags[name]}") for name in NAMES}
+
+    def _check_sizes(self) -> None:
+        axes = dict(zip(NAMES, self.space().axes, strict=True))
+        odd = [width for width in axes["hidden_dim"] if int(width) % 2]
+        if odd and "rotation" in axes["message"]:
+            raise UserError(
+                f"--hidden_dim={odd[0]}: odd, expected an even width where rotation is offered"
+            )

@@ -1,0 +1,84 @@
+"""What a reasoning model is made of, and how that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.choice_space import ChoiceSpace
+from kapl_jax.relational.choices import ACTIVATIONS, AGGREGATIONS, GATES, MESSAGES, Offered
+
+NAMED: Mapping[str, tuple[str, ...]] = {
+    "activation": tuple(ACTIVATIONS),
+    "message": tuple(MESSAGES),
+    "aggregation": AGGREGATIONS,
+    "gate": GATES,
+}
+"""The axes of which alternatives have names; the order is that of `Offered.axes`."""
+
+NUMBERS = ("attention_dim", "num_layers", "hidden_dim")
+"""The axes of which alternatives are numbers; the last two change shapes."""
+
+NAMES = (*NAMED, *NUMBERS)
+Structure = dict[str, str | int]
+
+
+def parse_choices(text: str, axis: str, flag: str) -> tuple[str | int, ...]:
+    """Return the alternatives of an axis from text with commas.
+
+    Raises:
+        UserError: One is unknown, or there is none.
+    """
+    parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not parts:
+        raise UserError(f"{flag}: empty, expected {_expected(axis)}")
+    return tuple(_parse(part, axis, flag) for part in parts)
+
+
+def parse_structure(text: str, base: Structure, flag: str) -> Structure:
+    """Return the structure of text such as `message=product, num_layers=3`.
+
+    Args:
+        text: Choices separated by commas.
+        base: What is not mentioned.
+        flag: For messages.
+
+    Raises:
+        UserError: A name or a value is unknown.
+    """
+    structure = dict(base)
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in NAMES:
+            raise UserError(f"{flag}: found {part!r}, expected NAME=VALUE of {', '.join(NAMES)}")
+        structure[name] = _parse(value, name, flag)
+    return structure
+
+
+def make_space(axes: Mapping[str, Sequence[str | int]]) -> ChoiceSpace:
+    """Return the space of these alternatives by name of the axis."""
+    return ChoiceSpace(NAMES, tuple(tuple(axes[name]) for name in NAMES))
+
+
+def offered_by(space: ChoiceSpace) -> Offered:
+    """Return what programs must know to train any structure of the space."""
+    axes = dict(zip(space.names, space.axes, strict=True))
+    return Offered(
+        activations=tuple(map(str, axes["activation"])),
+        messages=tuple(map(str, axes["message"])),
+        aggregations=tuple(map(str, axes["aggregation"])),
+        gates=tuple(map(str, axes["gate"])),
+        attention_dims=tuple(map(int, axes["attention_dim"])),
+    )
+
+
+def _parse(text: str, axis: str, flag: str) -> str | int:
+    if axis in NAMED and text in NAMED[axis]:
+        return text
+    if axis in NUMBERS and text.isdecimal() and 0 < int(text) < 10_000:
+        return int(text)
+    raise UserError(f"{flag}: found {text!r} for {axis}, expected {_expected(axis)}")
+
+
+def _expected(axis: str) -> str:
+    return f"some of {', '.join(NAMED[axis])}" if axis in NAMED else "positive whole numbers"

@@ -1,0 +1,127 @@
+"""Following the edges of the nodes that queries keep, on the device, up to a limit for each query.
+
+A *row* is a node that a query keeps. Following a step gives each query *places*: first one for the
+identity edge of each of its K rows, then E for other edges, together M = K + E. Several places may
+hold the same target; the first of them stands for it. So the first K places stand for the rows,
+and further ones for nodes reached anew.
+"""
+
+from __future__ import annotations
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from kapl_jax.relational.adaptive import AdaptiveGraph
+from kapl_jax.relational.segments import first_places
+
+
+@flax.struct.dataclass
+class Step:
+    """The edges of one step.
+
+    Attributes:
+        sources: int32[B, M], rows.
+        relations: int32[B, M].
+        targets: int32[B, M], entities; N for padding.
+        firsts: int32[B, M], the place that stands for the target; M for padding.
+        rows: int32[B, K], the entities of the rows; N for padding.
+        left_out: int32[B], how many edges of the rows are above the limit.
+    """
+
+    sources: jax.Array
+    relations: jax.Array
+    targets: jax.Array
+    firsts: jax.Array
+    rows: jax.Array
+    left_out: jax.Array
+
+    @property
+    def new(self) -> jax.Array:
+        """bool[B, M], which places stand for nodes that are not rows."""
+        places = jnp.arange(self.firsts.shape[1], dtype=jnp.int32)
+        return (self.firsts == places) & (places >= self.rows.shape[1])
+
+
+def follow(graph: AdaptiveGraph, entities: jax.Array, limit: int, identity: int) -> Step:
+    """Follow the edges of rows.
+
+    Args:
+        graph: The graph.
+        entities: int32[B, K], of the rows; N for padding.
+        limit: E, most edges of a query, without identity edges.
+        identity: The relation of identity edges, 2R.
+    """
+    rows = jnp.broadcast_to(jnp.arange(entities.shape[1], dtype=jnp.int32), entities.shape)
+    # Padding, N, begins and ends at the last offset.
+    starts = graph.offsets[entities]
+    degrees = graph.offsets[jnp.minimum(entities + 1, graph.num_entities)] - starts
+    kept = shares(degrees, limit)
+    sources, ranks = _unroll(kept, limit)
+    of_source = [jnp.take_along_axis(part, sources, axis=1) for part in (starts, degrees, kept)]
+    edges = of_source[0] + spread(ranks, *of_source[1:])
+    present = jnp.arange(limit) < jnp.sum(kept, axis=1, keepdims=True)
+    edges = jnp.where(present, edges, 0)
+    targets = jnp.where(present, graph.targets[edges], graph.num_entities)
+    targets = jnp.concatenate([entities, targets], axis=1)
+    firsts = first_places(targets, graph.num_entities + 1)
+    return Step(
+        sources=jnp.concatenate([rows, sources], axis=1),
+        relations=jnp.concatenate([jnp.full_like(rows, identity), graph.relations[edges]], axis=1),
+        targets=targets,
+        firsts=jnp.where(targets < graph.num_entities, firsts, targets.shape[1]),
+        rows=entities,
+        left_out=jnp.sum(degrees - kept, axis=1),
+    )
+
+
+def shares(degrees: jax.Array, limit: int) -> jax.Array:
+    """Return how many edges of each row are kept, int32[B, K].
+
+    All rows keep up to the same number of edges, the largest that the limit allows, so that what is
+    left out is left out where edges are many. What then remains goes to the first rows with more.
+
+    Args:
+        degrees: int32[B, K], how many edges each row has.
+        limit: How many a query may keep.
+    """
+
+    def total(cap: jax.Array) -> jax.Array:
+        # As floats, because integers might overflow; up to the limit these are exact.
+        return jnp.sum(jnp.minimum(degrees, cap).astype(jnp.float32), axis=1, keepdims=True)
+
+    def add_bit(number: jax.Array, cap: jax.Array) -> jax.Array:
+        larger = cap + (1 << (bits - 1 - number))
+        return jnp.where(total(larger) <= limit, larger, cap)
+
+    bits = limit.bit_length()
+    cap = jax.lax.fori_loop(0, bits, add_bit, jnp.zeros((len(degrees), 1), jnp.int32))
+    kept = jnp.minimum(degrees, cap)
+    more = degrees > cap
+    spare = limit - jnp.sum(kept, axis=1, keepdims=True)
+    return kept + (more & (jnp.cumsum(more, axis=1) <= spare))
+
+
+def spread(ranks: jax.Array, degrees: jax.Array, kept: jax.Array) -> jax.Array:
+    """Return which of its source's edges a kept edge is: `kept` of `degrees`, evenly spread.
+
+    Args:
+        ranks: int32[...], 0..kept - 1.
+        degrees: int32[...], how many edges the source has.
+        kept: int32[...], how many of them are kept.
+    """
+    kept = jnp.maximum(kept, 1)
+    step = degrees // kept
+    rest = (degrees - step * kept).astype(jnp.float32)
+    # A product of integers might overflow; rounding keeps places apart, and below `degrees`.
+    return ranks * step + jnp.floor(ranks * (rest / kept)).astype(jnp.int32)
+
+
+def _unroll(counts: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
+    """Return for `total` places the row each belongs to, and its number there, int32[B, total]."""
+    queries = jnp.arange(len(counts))[:, None]
+    ends = jnp.cumsum(counts, axis=1)
+    ended = jnp.zeros((len(counts), total), jnp.int32).at[queries, ends].add(1, mode="drop")
+    sources = jnp.minimum(jnp.cumsum(ended, axis=1), counts.shape[1] - 1)
+    begins = jnp.take_along_axis(ends - counts, sources, axis=1)
+    return sources, jnp.arange(total, dtype=jnp.int32) - begins
