@@ -83,16 +83,17 @@ def next_state(
 
 
 def _gru(layer: Parameters, x: jax.Array, previous: jax.Array) -> jax.Array:
-    width, new = x.shape[-1], x.shape[0] - previous.shape[0]
-    of_input = x @ layer["gate_input"] + layer["gate_input_bias"]
-    # New rows have no state to multiply.
-    of_state = jnp.pad(previous @ layer["gate_hidden"], ((0, new), (0, 0)))
-    of_state = of_state + layer["gate_hidden_bias"]
-    reset = jax.nn.sigmoid(of_input[:, :width] + of_state[:, :width])
-    update = jax.nn.sigmoid(of_input[:, width : 2 * width] + of_state[:, width : 2 * width])
-    candidate = jnp.tanh(of_input[:, 2 * width :] + reset * of_state[:, 2 * width :])
-    before = jnp.pad(previous, ((0, new), (0, 0)))
-    return candidate + update * (before - candidate)
+    # New rows have no state to multiply. A matrix product a gate: the parts of one large product
+    # would be copied, and their gradients filled up with zeros.
+    missing = ((0, x.shape[0] - previous.shape[0]), (0, 0))
+    gates = zip(*(jnp.split(layer[name], 3, axis=-1) for name in _GATE), strict=True)
+    (reset, from_reset), (update, from_update), (new, from_new) = (
+        (x @ of_input + input_bias, jnp.pad(previous @ of_state, missing) + state_bias)
+        for of_input, input_bias, of_state, state_bias in gates
+    )
+    update = jax.nn.sigmoid(update + from_update)
+    candidate = jnp.tanh(new + jax.nn.sigmoid(reset + from_reset) * from_new)
+    return candidate + update * (jnp.pad(previous, missing) - candidate)
 
 
 def _ungated(layer: Parameters, x: jax.Array, previous: jax.Array) -> jax.Array:
@@ -100,4 +101,5 @@ def _ungated(layer: Parameters, x: jax.Array, previous: jax.Array) -> jax.Array:
     return x
 
 
+_GATE = ("gate_input", "gate_input_bias", "gate_hidden", "gate_hidden_bias")
 _GATES = {"on": _gru, "off": _ungated}

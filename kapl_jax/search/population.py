@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 import jax
@@ -124,7 +125,12 @@ class PopulationTrainer(Generic[P]):
 
     One program is compiled for a chunk size and used for every chunk of it; what an individual
     becomes depends neither on the size nor on its company, up to rounding.
+
+    Attributes:
+        cpu_options: Options of XLA for this kind of programs on CPUs, by name.
     """
+
+    cpu_options: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, problem: P, chunk_size: int = 0, devices: Sequence[jax.Device] | None = None
@@ -262,7 +268,8 @@ class PopulationTrainer(Generic[P]):
             axes = (0, 0, None, *(None for _ in more))
             inputs = (SPLIT, SPLIT, WHOLE, *(WHOLE for _ in more))
             mapped = placement.over_devices(jax.vmap(function, in_axes=axes), inputs)
-            return finish_compiling(jax.jit(mapped).lower(state, placed.candidate, data, *more))
+            lowered = jax.jit(mapped).lower(state, placed.candidate, data, *more)
+            return finish_compiling(lowered, **self.cpu_options)
 
         return Programs(
             data=data,
@@ -286,16 +293,21 @@ class PopulationTrainer(Generic[P]):
             _map_train(cast(Problem, self.problem), cohort.axes), inputs
         )
         lowered = jax.jit(mapped, donate_argnums=0).lower(state, cohort, epoch, epoch, data)
-        train = finish_compiling(lowered)
+        train = finish_compiling(lowered, **self.cpu_options)
         return train, program_bytes(train)
 
 
-def finish_compiling(lowered: Any) -> Any:
-    """Compile a lowered program, on CPUs with the options that suit them if they are known."""
+def finish_compiling(lowered: Any, **more: Any) -> Any:
+    """Compile a lowered program, on CPUs with the options that suit them if they are known.
+
+    Args:
+        lowered: The program.
+        **more: Further options of XLA for CPUs.
+    """
     if jax.default_backend() == "cpu":
         # Releases of jaxlib differ in the options that they know.
         with contextlib.suppress(jax.errors.JaxRuntimeError):
-            return lowered.compile(_CPU_COMPILER_OPTIONS)
+            return lowered.compile({**_CPU_COMPILER_OPTIONS, **more})
     return lowered.compile()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import jax
@@ -35,6 +36,10 @@ class StreamedTrainer(PopulationTrainer[S]):
     One program is compiled for each shape of a block. The host prepares the next blocks in a thread
     of its own, once for the whole population.
     """
+
+    # With its library for CPUs XLA keeps what it could compute on the way: measured to take a fifth
+    # more time and a half more memory on gathered rows of different numbers.
+    cpu_options = MappingProxyType({"xla_cpu_experimental_ynn_fusion_type": ""})
 
     def evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
         """Return validation metrics by name, float32[P] each."""
@@ -77,7 +82,7 @@ class StreamedTrainer(PopulationTrainer[S]):
             key = shapes(block)
             if key not in programs:
                 lowered = jitted.lower(state, cohort, np.int32(0), data, block)
-                programs[key] = finish_compiling(lowered)
+                programs[key] = finish_compiling(lowered, **self.cpu_options)
             return programs[key]
 
         def train(
