@@ -26,6 +26,19 @@ def query_from_flags(head: str | None, relation: str | None, tail: str | None) -
     return Query(head or None, relation, tail or None, f"{end} --relation={relation}")
 
 
+def query_to_explain(
+    head: str | None, relation: str | None, tail: str | None
+) -> tuple[Query, str | None]:
+    """Return the query of --head, --relation and --tail, and the answer where all are given.
+
+    Raises:
+        UserError: The relation is missing, or both ends are.
+    """
+    if head and tail:
+        return query_from_flags(head, relation, None), tail
+    return query_from_flags(head, relation, tail), None
+
+
 def read_queries(path: Path) -> list[Query]:
     """Read queries from a file: head, relation and tail in columns, `?` for the end that is asked.
 

@@ -12,7 +12,7 @@ import numpy as np
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention
 from kapl_jax.relational.choices import Choices, Offered, choices
 from kapl_jax.relational.expansion import Expander
-from kapl_jax.relational.frontier import Frontier, SizeLadder, pad
+from kapl_jax.relational.frontier import Frontier, SizeLadder, Sizes, pad
 from kapl_jax.relational.frontier_layers import propagate
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layers import keep_all
@@ -53,33 +53,54 @@ class Reasoner:
         """Return the scores float32[B, N] of all entities for queries int[B], 0 out of reach."""
         frontier = self._frontier(heads, relations)
         scores, _ = self._propagate(self._parameters, frontier)
-        real = np.asarray(frontier.queries) < len(heads)
-        everything = np.zeros((len(heads), self.graph.num_entities), np.float32)
-        queries, entities = (
-            np.asarray(column)[real] for column in (frontier.queries, frontier.entities)
-        )
-        everything[queries, entities] = np.asarray(scores)[real]
-        return everything
+        return _of_entities(frontier, np.asarray(scores), len(heads), self.graph.num_entities)
 
-    def trace(self, head: int, relation: int) -> AttentionTrace:
-        """Return the scores of one query and the attention of each layer."""
-        frontier = self._frontier(np.array([head]), np.array([relation]))
+    def traces(self, heads: np.ndarray, relations: np.ndarray) -> list[AttentionTrace]:
+        """Return of each query of a batch int[B] the scores and the attention of each layer."""
+        frontier = self._frontier(heads, relations)
         scores, weights = self._propagate(self._parameters, frontier)
-        entities = np.asarray(frontier.entities)
-        everything = np.zeros(self.graph.num_entities, np.float32)
-        real = np.asarray(frontier.queries) == 0
-        everything[entities[real]] = np.asarray(scores)[real]
-        layers = tuple(
-            _layer(frontier, np.asarray(alpha), int(count))
+        everything = _of_entities(frontier, np.asarray(scores), len(heads), self.graph.num_entities)
+        layers = [
+            _by_query(frontier, np.asarray(alpha), int(count), len(heads))
             for alpha, count in zip(weights, frontier.edge_counts, strict=True)
-        )
-        return AttentionTrace(head, relation, self.graph.num_relations, everything, layers)
+        ]
+        return [
+            AttentionTrace(
+                int(head),
+                int(relation),
+                self.graph.num_relations,
+                everything[place],
+                tuple(layer[place] for layer in layers),
+            )
+            for place, (head, relation) in enumerate(zip(heads, relations, strict=True))
+        ]
 
     def _frontier(self, heads: np.ndarray, relations: np.ndarray) -> Frontier:
         expansion = self._expander.expand(heads)
-        # Each expansion is its own measure: queries of people are few and unlike each other.
-        sizes = SizeLadder([expansion]).sizes(expansion)
+        sizes = _powers_of_two(SizeLadder([expansion]).rung(0))
         return pad(expansion, sizes, relations, self.graph.num_entities)
+
+
+def _powers_of_two(sizes: Sizes) -> Sizes:
+    """Return sizes of which there are few: queries that people ask are unlike each other."""
+
+    def larger(counts: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(1 << (count - 1).bit_length() for count in counts)
+
+    return Sizes((sizes.rows[0], *larger(sizes.rows[1:])), larger(sizes.edges))
+
+
+def _of_entities(
+    frontier: Frontier, scores: np.ndarray, num_queries: int, num_entities: int
+) -> np.ndarray:
+    """Return the scores of rows as those of entities, float32[B, N], 0 out of reach."""
+    real = np.asarray(frontier.queries) < num_queries
+    everything = np.zeros((num_queries, num_entities), np.float32)
+    queries, entities = (
+        np.asarray(column)[real] for column in (frontier.queries, frontier.entities)
+    )
+    everything[queries, entities] = scores[real]
+    return everything
 
 
 def _propagate(
@@ -88,15 +109,21 @@ def _propagate(
     return propagate(parameters, offered, chosen, frontier, keep_all)
 
 
-def _layer(frontier: Frontier, alpha: np.ndarray, count: int) -> LayerAttention:
-    """Return the first `count` edges, between entities, with their attention."""
-    entities = np.asarray(frontier.entities)
-    return LayerAttention(
-        entities[frontier.sources[:count]],
+def _by_query(
+    frontier: Frontier, alpha: np.ndarray, count: int, num_queries: int
+) -> list[LayerAttention]:
+    """Return the first `count` edges of a layer, between entities, apart for each query."""
+    entities, queries = np.asarray(frontier.entities), np.asarray(frontier.queries)
+    sources = np.asarray(frontier.sources[:count])
+    order = np.argsort(queries[sources], kind="stable")
+    whole = LayerAttention(
+        entities[sources],
         np.asarray(frontier.relations[:count]),
         entities[frontier.targets[:count]],
         alpha[:count],
-    )
+    ).take(order)
+    ends = np.searchsorted(queries[sources][order], np.arange(num_queries + 1))
+    return [whole.take(np.arange(*ends[query : query + 2])) for query in range(num_queries)]
 
 
 def _narrowed(parameters: Parameters, attention_dim: int) -> Parameters:

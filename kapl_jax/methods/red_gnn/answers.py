@@ -1,0 +1,65 @@
+"""Answers of a trained RED-GNN model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kapl_jax.methods.answers import Answer, Query
+from kapl_jax.methods.red_gnn.trained import AskedGraph, TrainedRedGNN
+from kapl_jax.runs.run_directory import Run
+
+_QUERIES_AT_ONCE = 32
+
+
+class RedGNNAnswerer:
+    """Answers queries with the best model of a run (`methods.answers.Answerer`)."""
+
+    def __init__(self, trained: TrainedRedGNN) -> None:
+        """Answer with `trained`."""
+        self.trained = trained
+
+    @classmethod
+    def from_run(cls, run: Run, data_dir: str | None) -> RedGNNAnswerer:
+        """Load the best model of a run; see `TrainedRedGNN.from_run`."""
+        return cls(TrainedRedGNN.from_run(run, data_dir))
+
+    def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
+        """Return the `top` best answers of each query, best first.
+
+        Raises:
+            UserError: A query names what is unknown.
+        """
+        graphs = [self.trained.graph_of(query) for query in queries]
+        found: dict[int, list[Answer]] = {}
+        for asked in self.trained.graphs:
+            places = [place for place, graph in enumerate(graphs) if graph is asked]
+            for start in range(0, len(places), _QUERIES_AT_ONCE):
+                part = places[start : start + _QUERIES_AT_ONCE]
+                answers = _answer_at_once(asked, [queries[place] for place in part], top)
+                found |= zip(part, answers, strict=True)
+        return [found[place] for place in range(len(queries))]
+
+
+def ids_of(asked: AskedGraph, query: Query) -> tuple[int, int]:
+    """Return entity and relation of a query as the model takes it: the tail is what is asked.
+
+    A query for the head (?, r, t) is that of t by the inverse relation r + R.
+
+    Raises:
+        UserError: A name is unknown.
+    """
+    head, relation, tail = asked.answers.triple(query)
+    if query.head is None:
+        return tail, relation + asked.graph.num_relations
+    return head, relation
+
+
+def _answer_at_once(asked: AskedGraph, queries: Sequence[Query], top: int) -> list[list[Answer]]:
+    entities, relations = np.array([ids_of(asked, query) for query in queries]).T
+    scores = asked.reasoner.scores(entities, relations)
+    return [
+        asked.answers.best(query, asked.answers.triple(query), of_query, top)
+        for query, of_query in zip(queries, scores, strict=True)
+    ]

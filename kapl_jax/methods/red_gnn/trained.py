@@ -1,0 +1,105 @@
+"""A finished run's model and the graphs that it can be asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kapl_jax.data.knowledge_graph import KnowledgeGraph
+from kapl_jax.data.reasoning import ReasoningData, load_reasoning_data
+from kapl_jax.errors import UserError
+from kapl_jax.explain.attention import GraphNames
+from kapl_jax.methods.answers import Query
+from kapl_jax.methods.graph_answers import GraphAnswers
+from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.reasoning_data import describe_reasoning_data
+from kapl_jax.methods.red_gnn.reasoner import Reasoner
+from kapl_jax.methods.red_gnn.tasks import Tasks, make_tasks
+from kapl_jax.methods.trained_on import check_trained_on
+from kapl_jax.relational.graph import RelationalGraph
+from kapl_jax.relational.parameters import Parameters
+from kapl_jax.runs.run_directory import Run
+
+
+class AskedGraph:
+    """A graph that a model is asked about.
+
+    Attributes:
+        graph: The knowledge graph.
+        answers: Reads queries about it and names answers.
+        reasoner: The model over its known triples.
+        names: Of entities and relations, for reasons.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        edges: RelationalGraph,
+        parameters: Parameters,
+        structure: dict[str, Any],
+    ) -> None:
+        """Ask about `graph`, of which `edges` are known."""
+        self.graph = graph
+        self.answers = GraphAnswers(graph)
+        self.reasoner = Reasoner(parameters, structure, edges)
+        self.names = GraphNames(graph.entities, graph.relations)
+
+
+class TrainedRedGNN:
+    """The best model of a run.
+
+    Attributes:
+        data: The graph or pair.
+        tasks: What it was trained and tested on.
+        graphs: What can be asked about: of an inductive pair the second graph and then the first.
+    """
+
+    def __init__(
+        self, data: ReasoningData, tasks: Tasks, parameters: Parameters, structure: dict[str, Any]
+    ) -> None:
+        """Ask about `data` with a model as `ModelStore.load_best` gives it."""
+        self.data = data
+        self.tasks = tasks
+        first = AskedGraph(data.graph, tasks.valid.graph, parameters, structure)
+        self.graphs: Sequence[AskedGraph] = (first,)
+        if data.inductive is not None:
+            second = AskedGraph(data.inductive, tasks.test.graph, parameters, structure)
+            self.graphs = (second, first)
+
+    @classmethod
+    def from_run(cls, run: Run, data_dir: str | None) -> TrainedRedGNN:
+        """Load the best model of a run and the graphs that it was trained and tested on.
+
+        Raises:
+            UserError: The run is not finished, or the data are not those it was trained on.
+        """
+        parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
+        settings = run.config["settings"]
+        data = load_reasoning_data(settings["dataset"], data_dir)
+        check_trained_on(run, describe_reasoning_data(data), "another graph")
+        tasks = make_tasks(data, int(settings["evaluation_batch_size"]))
+        return cls(data, tasks, parameters, description["structure"])
+
+    def graph_of(self, query: Query) -> AskedGraph:
+        """Return the graph that has the query's entity.
+
+        Raises:
+            UserError: None has; the message gives the nearest names.
+        """
+        given = str(query.head if query.head is not None else query.tail)
+        for asked in self.graphs:
+            if asked.answers.knows(given):
+                return asked
+        if len(self.graphs) == 1:
+            self.graphs[0].answers.entity(given, query.place)
+        raise UserError(f"{self._nearest(given, query.place)}")
+
+    def _nearest(self, entity: str, place: str) -> str:
+        found = []
+        for asked in self.graphs:
+            try:
+                asked.answers.entity(entity, asked.graph.name)
+            except UserError as error:
+                found.append(str(error))
+        return f"{place}: {'; '.join(found)}"
