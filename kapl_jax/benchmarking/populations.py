@@ -20,16 +20,23 @@ class PopulationTimer:
     """
 
     def __init__(
-        self, problem: Any, hyperparameters: dict[str, float], epochs: int, units: int = 1
+        self,
+        problem: Any,
+        hyperparameters: dict[str, float],
+        epochs: int,
+        units: int = 1,
+        make_trainer: Callable[[Any, int], PopulationTrainer[Any]] = PopulationTrainer,
     ) -> None:
         """Prepare to time `problem`.
 
         Args:
-            problem: A `kapl_jax.search.problem.Problem`.
+            problem: A `kapl_jax.search.problem.Problem`, or what `make_trainer` trains.
             hyperparameters: Of all candidates.
             epochs: Epochs a measurement.
             units: Units of work in an epoch of a candidate.
+            make_trainer: `(problem, chunk size) -> trainer`.
         """
+        self._make_trainer = make_trainer
         self._problem = problem
         self._hyperparameters = hyperparameters
         self._epochs = epochs
@@ -75,7 +82,7 @@ class PopulationTimer:
 
     def _trainer(self, chunk_size: int) -> PopulationTrainer[Any]:
         if chunk_size not in self._trainers:
-            self._trainers[chunk_size] = PopulationTrainer(self._problem, chunk_size)
+            self._trainers[chunk_size] = self._make_trainer(self._problem, chunk_size)
         return self._trainers[chunk_size]
 
     def _individuals(self, candidates: np.ndarray) -> list[Individual]:

@@ -10,6 +10,7 @@ from typing import Any
 from kapl_jax.benchmarking.benchmark import Benchmark, BenchmarkSettings
 from kapl_jax.benchmarking.bilinear_report import BilinearSettings, bilinear_benchmark
 from kapl_jax.benchmarking.modulation_report import ModulationSettings, modulation_benchmark
+from kapl_jax.benchmarking.relational_report import RelationalSettings, relational_benchmark
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Entry:
 BENCHMARKS = {
     "autoblm": Entry(BilinearSettings, bilinear_benchmark),
     "coldnas": Entry(ModulationSettings, modulation_benchmark),
+    "red_gnn": Entry(RelationalSettings, relational_benchmark),
 }
 DEFAULT = "autoblm"
 

@@ -110,6 +110,15 @@ def _named_split(path: Path, entities: Names, relations: Names) -> Split:
 
 
 def entity_or_relation_list(path: Path, kind: str) -> Names:
+    """Read a list of names, one a line, with ids or without.
+
+    Args:
+        path: The file.
+        kind: "entity" or "relation", for messages.
+
+    Raises:
+        UserError: The file cannot be read, or a line is no name (and id).
+    """
     file = read_text_file(path)
     return numbered_names(file, kind) if _has_ids(file) else listed_names(file)
 

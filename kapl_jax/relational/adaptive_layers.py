@@ -5,8 +5,8 @@
 far; each query keeps the best of the new ones, see `select`, and all that it kept before. The logit
 of a new node is θ · h, with h the activated sum of its messages.
 
-The published program leaves out dropout's effect on the choice, as here; its programs disagree on
-whether the last layer chooses, too. Here it does.
+This follows the published program for transductive data, which chooses before dropout and the gate,
+in the last layer, too. That for inductive data chooses after the gate, and not in the last layer.
 """
 
 from __future__ import annotations
@@ -113,6 +113,25 @@ def propagate(
         weights.append(alpha)
     scores = kept.states @ parameters["score"]
     return Reached(scores, kept.entities, tuple(steps), tuple(weights))
+
+
+def log_losses(reached: Reached, answers: jax.Array, num_entities: int) -> jax.Array:
+    """Return minus the log-probability of answers among all entities, float32[B].
+
+    Entities that are not kept score 0; they are counted, not listed.
+
+    Args:
+        reached: What the queries keep.
+        answers: int32[B], the right entity of each query.
+        num_entities: N.
+    """
+    listed = reached.entities < num_entities
+    scores = jnp.where(listed, reached.scores, -jnp.inf)
+    largest = jax.lax.stop_gradient(jnp.maximum(jnp.max(scores, axis=1), 0.0))
+    others = num_entities - jnp.sum(listed, axis=1)
+    sums = jnp.sum(jnp.exp(scores - largest[:, None]), axis=1) + others * jnp.exp(-largest)
+    answer = reached.entities == answers[:, None]
+    return largest + jnp.log(sums) - jnp.sum(jnp.where(answer, reached.scores, 0.0), axis=1)
 
 
 def _start(state: jax.Array, heads: jax.Array) -> _Kept:

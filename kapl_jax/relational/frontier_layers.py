@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.relational.choices import Choices, Offered, choose, message, neutral
+from kapl_jax.relational.choices import Choices, Offered, neutral
+from kapl_jax.relational.edges import Edges, aggregate, edge_attention
 from kapl_jax.relational.frontier import Frontier
-from kapl_jax.relational.layers import (
-    Drop,
-    attention,
-    next_state,
-    query_part,
-    relation_part,
-    source_part,
-)
+from kapl_jax.relational.layers import Drop, next_state, query_part
 from kapl_jax.relational.parameters import Parameters, layer_of
-
-
-class _Edges(NamedTuple):
-    """The edges of a layer: int32[e] each, and how many rows they reach."""
-
-    sources: jax.Array
-    relations: jax.Array
-    targets: jax.Array
-    num_rows: int
 
 
 def propagate(
@@ -53,10 +37,10 @@ def propagate(
     for number in range(num_layers):
         layer = layer_of(parameters, number)
         edges = _edges_of_layer(frontier, number)
-        alpha = _attention(layer, offered, chosen, states, frontier, edges)
-        gathered = jax.checkpoint(_aggregate, static_argnums=(0, 5))(
-            offered, chosen, alpha, states, (layer["relation"], *edges[:3]), edges.num_rows
-        )
+        of_query = query_part(layer, jnp.asarray(frontier.query_relations))
+        of_query = of_query[jnp.asarray(frontier.queries[: len(states)])]
+        alpha = edge_attention(layer, offered, chosen, states, of_query, edges)
+        gathered = aggregate(layer, offered, chosen, states, alpha, edges)
         states = next_state(layer, offered, chosen, gathered, states, partial(drop, number))
         # Rows that a later layer reaches are here already, but have no state yet.
         reached = jnp.arange(edges.num_rows) < frontier.row_counts[number + 1]
@@ -95,60 +79,13 @@ def log_losses(
     return largest + jnp.log(sums) - total(jnp.where(answer, scores, 0.0))
 
 
-def _edges_of_layer(frontier: Frontier, number: int) -> _Edges:
+def _edges_of_layer(frontier: Frontier, number: int) -> Edges:
     size, rows = frontier.sizes.edges[number], frontier.sizes.rows[number + 1]
     real = jnp.arange(size) < frontier.edge_counts[number]
-    return _Edges(
+    return Edges(
         jnp.asarray(frontier.sources[:size]),
         jnp.asarray(frontier.relations[:size]),
         # What arrives beyond the last row is dropped.
         jnp.where(real, frontier.targets[:size], rows),
         rows,
     )
-
-
-def _attention(
-    layer: Parameters,
-    offered: Offered,
-    chosen: Choices,
-    states: jax.Array,
-    frontier: Frontier,
-    edges: _Edges,
-) -> jax.Array:
-    of_query = query_part(layer, jnp.asarray(frontier.query_relations))
-    queries = jnp.asarray(frontier.queries[: len(states)])
-    of_row = source_part(layer, states) + of_query[queries]
-    parts = of_row[edges.sources] + relation_part(layer)[edges.relations]
-    return attention(layer, offered, chosen, parts)
-
-
-def _aggregate(
-    offered: Offered,
-    chosen: Choices,
-    alpha: jax.Array,
-    states: jax.Array,
-    edges: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
-    num_rows: int,
-) -> jax.Array:
-    embeddings, sources, relations, targets = edges
-    messages = message(offered, chosen, states[sources], embeddings[relations])
-    messages = alpha[:, None] * messages
-    values = [_AGGREGATIONS[name](messages, targets, num_rows) for name in offered.aggregations]
-    return choose(chosen.aggregation, values)
-
-
-def _sum(messages: jax.Array, targets: jax.Array, num_rows: int) -> jax.Array:
-    return jax.ops.segment_sum(messages, targets, num_rows)
-
-
-def _mean(messages: jax.Array, targets: jax.Array, num_rows: int) -> jax.Array:
-    counts = jax.ops.segment_sum(jnp.ones(len(targets)), targets, num_rows)
-    return _sum(messages, targets, num_rows) / jnp.maximum(counts, 1.0)[:, None]
-
-
-def _max(messages: jax.Array, targets: jax.Array, num_rows: int) -> jax.Array:
-    largest = jax.ops.segment_max(messages, targets, num_rows)
-    return jnp.where(jnp.isfinite(largest), largest, 0.0)
-
-
-_AGGREGATIONS = {"sum": _sum, "mean": _mean, "max": _max}

@@ -20,12 +20,14 @@ class RelationalModel(nn.Module):
         num_layers: L.
         hidden_dim: D.
         attention_dim: A.
+        samples: Whether a query chooses the nodes it keeps (AdaProp).
     """
 
     num_relations: int
     num_layers: int
     hidden_dim: int
     attention_dim: int
+    samples: bool = False
 
     @nn.compact
     def __call__(self) -> Parameters:
@@ -34,14 +36,15 @@ class RelationalModel(nn.Module):
         `relation` [L, 2R+1, D]; `attention_source`, `attention_relation`, `attention_query`
         [L, D, A], `attention_bias`, `attention_out` [L, A], `attention_out_bias` [L]; `message`
         [L, D, D]; `gate_input`, `gate_hidden` [D, 3D] and `gate_input_bias`, `gate_hidden_bias`
-        [3D], in the order reset, update, new; `score` [D].
+        [3D], in the order reset, update, new; `score` [D]; where nodes are chosen `sampling`
+        [L, D].
         """
         layers, hidden, attention = self.num_layers, self.hidden_dim, self.attention_dim
         relations = 2 * self.num_relations + 1
         normal = nn.initializers.normal(1.0)
         to_attention = (layers, hidden, attention)
         uniform = self._uniform
-        return {
+        declared = {
             "relation": self.param("relation", normal, (layers, relations, hidden)),
             "attention_source": uniform("attention_source", to_attention, hidden),
             "attention_relation": uniform("attention_relation", to_attention, hidden),
@@ -56,6 +59,9 @@ class RelationalModel(nn.Module):
             "gate_hidden_bias": uniform("gate_hidden_bias", (3 * hidden,), hidden),
             "score": uniform("score", (hidden,), hidden),
         }
+        if self.samples:
+            declared["sampling"] = uniform("sampling", (layers, hidden), hidden)
+        return declared
 
     def _uniform(self, name: str, shape: tuple[int, ...], inputs: int) -> jax.Array:
         limit = inputs**-0.5

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.relational import dense_layers, frontier_layers
+from kapl_jax.relational import adaptive_layers, dense_layers, frontier_layers
+from kapl_jax.relational.adaptive import AdaptiveGraph, Limits, adaptive_graph, limits_for
 from kapl_jax.relational.choices import Choices, Offered
 from kapl_jax.relational.dense import DenseGraph, dense_graph
 from kapl_jax.relational.expansion import Expander
@@ -70,8 +71,12 @@ class Regime(Protocol):
         step: Any,
         tails: jax.Array,
         drop: Drop,
+        key: jax.Array,
     ) -> jax.Array:
-        """Return the log-loss float32[B] of the answers int32[B] against all entities."""
+        """Return the log-loss float32[B] of the answers int32[B] against all entities.
+
+        `key` is for what else is drawn at random in training.
+        """
         ...
 
     def scores(
@@ -126,9 +131,10 @@ class FrontierRegime:
         step: Frontier,
         tails: jax.Array,
         drop: Drop,
+        key: jax.Array,
     ) -> jax.Array:
         """Return the log-loss without an array of all scores; see `Regime`."""
-        del shared
+        del shared, key
         scores, _ = frontier_layers.propagate(parameters, self.offered, chosen, step, drop)
         return frontier_layers.log_losses(scores, step, tails, self.num_entities)
 
@@ -167,8 +173,10 @@ class DenseRegime:
         step: Any,
         tails: jax.Array,
         drop: Drop,
+        key: jax.Array,
     ) -> jax.Array:
         """Return the log-loss; see `Regime`."""
+        del key
         scores = self.scores(parameters, chosen, shared, step, drop)
         answers = jnp.take_along_axis(scores, tails[:, None], axis=1)[:, 0]
         return jax.nn.logsumexp(scores, axis=1) - answers
@@ -182,6 +190,90 @@ class DenseRegime:
             parameters, self.offered, chosen, shared, heads, relations, drop
         )
         return scores
+
+
+@flax.struct.dataclass
+class _Limited:
+    """A graph on the device and how much of it a query may reach."""
+
+    graph: AdaptiveGraph
+    limits: Limits = flax.struct.field(pytree_node=False)
+
+
+class AdaptiveRegime:
+    """Passes messages over the nodes that queries choose (AdaProp); see `Regime`."""
+
+    def __init__(
+        self, offered: Offered, num_layers: int, num_entities: int, top_k: int, most_edges: int
+    ) -> None:
+        """Pass messages through `num_layers` layers that know what is `offered`.
+
+        Args:
+            offered: What the program knows.
+            num_layers: L.
+            num_entities: N, of the largest graph.
+            top_k: Nodes that a query adds in a layer, at most.
+            most_edges: Edges of a query in a layer, at most.
+        """
+        self.offered = offered
+        self.num_layers = num_layers
+        self.num_entities = num_entities
+        self.top_k = top_k
+        self.most_edges = most_edges
+        self._limits: dict[str, Limits] = {}
+
+    def prepare(
+        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+    ) -> Iterator[tuple[slice, Prepared]]:
+        """Give all batches at once: nothing is expanded on the host; see `Regime`."""
+        self.measure(graph, heads, purpose)
+        shared = _Limited(adaptive_graph(graph), self._limits[purpose])
+        yield slice(0, len(heads)), Prepared(shared, (heads, relations))
+
+    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
+        """Settle the limits by the graph's degrees, once; see `Regime`."""
+        del heads
+        if purpose not in self._limits:
+            self._limits[purpose] = limits_for(graph, self.num_layers, self.top_k, self.most_edges)
+
+    def losses(
+        self,
+        parameters: Parameters,
+        chosen: Choices,
+        shared: _Limited,
+        step: Any,
+        tails: jax.Array,
+        drop: Drop,
+        key: jax.Array,
+    ) -> jax.Array:
+        """Return the log-loss; nodes are chosen with noise; see `Regime`."""
+        reached = self._propagate(parameters, chosen, shared, step, drop, key)
+        return adaptive_layers.log_losses(reached, tails, shared.graph.num_entities)
+
+    def scores(
+        self, parameters: Parameters, chosen: Choices, shared: _Limited, step: Any, drop: Drop
+    ) -> jax.Array:
+        """Return the scores of all entities; see `Regime`."""
+        reached = self._propagate(parameters, chosen, shared, step, drop, None)
+        batch = len(reached.scores)
+        everything = jnp.zeros((batch, self.num_entities))
+        entities = jnp.where(
+            reached.entities < shared.graph.num_entities, reached.entities, self.num_entities
+        )
+        return everything.at[jnp.arange(batch)[:, None], entities].set(reached.scores, mode="drop")
+
+    def _propagate(
+        self,
+        parameters: Parameters,
+        chosen: Choices,
+        shared: _Limited,
+        step: Any,
+        drop: Drop,
+        key: jax.Array | None,
+    ) -> adaptive_layers.Reached:
+        return adaptive_layers.propagate(
+            parameters, self.offered, chosen, shared.graph, *step, shared.limits, drop, key
+        )
 
 
 def fits_dense(offered: Offered, num_entities: int, batch_size: int) -> bool:

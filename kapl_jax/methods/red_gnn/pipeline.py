@@ -14,9 +14,11 @@ from kapl_jax.methods.contenders import Contender, Outcomes
 from kapl_jax.methods.pipeline import SearchPipeline, run_pipeline
 from kapl_jax.methods.reasoning_data import describe_reasoning_data
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem, mean_metrics
+from kapl_jax.methods.red_gnn.reasons import RedGNNExplainer, example_reasons
 from kapl_jax.methods.red_gnn.results import make_results
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.methods.red_gnn.tasks import make_tasks
+from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
 from kapl_jax.relational.regimes import fits_dense
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.population import Chunk, PopulationTrainer
@@ -120,4 +122,18 @@ class RedGNNPipeline(SearchPipeline[RedGNNSettings]):
 
     def results(self, contenders: Sequence[Contender], outcomes: Outcomes) -> dict[str, Any]:
         """Return what RED-GNN reports; see `SearchPipeline`."""
-        return make_results(self.data, self.tasks, self.choices, contenders, outcomes, self.store)
+        results = make_results(
+            self.data, self.tasks, self.choices, contenders, outcomes, self.store
+        )
+        return {**results, **self._reasons(results)}
+
+    def _reasons(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return examples of the best model's reasons, and the rules that they make."""
+        settings = self.settings
+        if not settings.explained_answers:
+            return {}
+        parameters, description = self.store.load_best()
+        trained = TrainedRedGNN(self.data, self.tasks, parameters, description["structure"])
+        rules = RedGNNExplainer(trained).rules(settings.explained_answers)
+        rules["mrr"]["model"] = results["test"]["mrr"]["mean"]
+        return {"paths": example_reasons(trained, settings.example_answers), "rules": rules}

@@ -20,7 +20,14 @@ from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layers import dropping, keep_all
 from kapl_jax.relational.parameters import RelationalModel
-from kapl_jax.relational.regimes import DenseRegime, FrontierRegime, Prepared, Regime, fits_dense
+from kapl_jax.relational.regimes import (
+    AdaptiveRegime,
+    DenseRegime,
+    FrontierRegime,
+    Prepared,
+    Regime,
+    fits_dense,
+)
 from kapl_jax.search.problem import EpochKeys, PyTree
 
 _TRAINING, _VALIDATION = "training", "validation"
@@ -39,6 +46,8 @@ class RedGNNOptions:
         fact_share: Share of the training triples that are edges in an epoch; the others are asked.
         dropout: Whether any candidate uses dropout.
         regime: "dense", "frontier", or "auto": dense where it can be and the graph is small.
+        top_k: Nodes that a query adds in a layer (AdaProp); 0: all.
+        most_edges: Edges of a query in a layer, where nodes are chosen.
         data_seed: Seed of the epochs' splits and orders, the same for all candidates.
     """
 
@@ -49,6 +58,8 @@ class RedGNNOptions:
     fact_share: float = 0.75
     dropout: bool = True
     regime: str = "auto"
+    top_k: int = 0
+    most_edges: int = 1 << 15
     data_seed: int = 0
 
 
@@ -83,6 +94,9 @@ class RedGNNProblem:
     """Trains by log-loss of queries that are left out of the graph (`StreamedProblem`).
 
     The optimizer is Adam; weight decay is added to the gradient, as in the published program.
+
+    Attributes:
+        training_regime: How messages are passed in training.
     """
 
     def __init__(self, tasks: Tasks, options: RedGNNOptions) -> None:
@@ -95,9 +109,10 @@ class RedGNNProblem:
             options.num_layers,
             options.hidden_dim,
             max(options.offered.attention_dims),
+            samples=options.top_k > 0,
         )
         self.optimizer = optax.scale_by_adam()
-        self._train = _regime(options, tasks.num_entities, options.batch_size)
+        self.training_regime = _regime(options, tasks.num_entities, options.batch_size)
         self._ask = _regime(options, tasks.most_entities, tasks.valid.queries.heads.shape[1])
         self._drop = dropping if options.dropout else lambda key, rate: keep_all
 
@@ -117,10 +132,10 @@ class RedGNNProblem:
         """Return the batches of an epoch; see `StreamedProblem`."""
         # By the first epoch, whichever epoch a resumed run goes on with.
         graph, batches, _ = self._epoch(0)
-        self._train.measure(graph, batches[0], _TRAINING)
+        self.training_regime.measure(graph, batches[0], _TRAINING)
         graph, (heads, relations, tails), weights = self._epoch(epoch)
         numbers, share = np.arange(len(heads), dtype=np.int32), np.float32(1 / weights.sum())
-        for part, prepared in self._train.prepare(graph, heads, relations, _TRAINING):
+        for part, prepared in self.training_regime.prepare(graph, heads, relations, _TRAINING):
             yield TrainingBlock(prepared, tails[part], weights[part], numbers[part], share)
 
     def _epoch(self, epoch: int) -> tuple[RelationalGraph, np.ndarray, np.ndarray]:
@@ -144,13 +159,15 @@ class RedGNNProblem:
     ) -> tuple[TrainingState, jax.Array]:
         """Train on some batches; see `StreamedProblem`."""
         del data
-        chosen, regime = choices(candidate), self._train
+        chosen, regime = choices(candidate), self.training_regime
         rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
 
         def loss_of(parameters: Any, step: Any) -> jax.Array:
             arrays, tails, weights, number = step
-            drop = self._drop(jax.random.fold_in(keys.own, number), hyperparameters["dropout"])
-            losses = regime.losses(parameters, chosen, block.prepared.shared, arrays, tails, drop)
+            drop_key, key = jax.random.split(jax.random.fold_in(keys.own, number))
+            drop = self._drop(drop_key, hyperparameters["dropout"])
+            shared = block.prepared.shared
+            losses = regime.losses(parameters, chosen, shared, arrays, tails, drop, key)
             return jnp.sum(losses * weights)
 
         def train(state: TrainingState, step: Any) -> tuple[TrainingState, jax.Array]:
@@ -223,6 +240,14 @@ def mean_metrics(ranks: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _regime(options: RedGNNOptions, num_entities: int, batch_size: int) -> Regime:
+    if options.top_k:
+        return AdaptiveRegime(
+            options.offered,
+            options.num_layers,
+            num_entities,
+            options.top_k,
+            options.most_edges,
+        )
     small = fits_dense(options.offered, num_entities, batch_size)
     if options.regime == "dense" or (options.regime == "auto" and small):
         return DenseRegime(options.offered)

@@ -81,6 +81,18 @@ class RedGNNSettings(SearchSettings):
     decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
     weight_decay: float = setting(1e-4, "Weight decay, added to the gradient.", low=0)
     dropout: float = setting(0.1, "Dropout rate of a layer.", low=0, high=0.9)
+    top_k: int = setting(
+        0,
+        "Nodes that a query adds in a layer, the best by a learned score (AdaProp); 0: all.",
+        low=0,
+    )
+    most_edges: int = setting(
+        32768, "Edges of a query in a layer, with --top_k.", low=1, high=(1 << 24) - 1
+    )
+    explained_answers: int = setting(
+        500, "Right validation answers whose paths make rules at the end; 0: no reasons.", low=0
+    )
+    example_answers: int = setting(4, "Test answers whose paths the report shows.", low=1)
     regime: str = setting(
         "auto",
         "Messages between all entities at once (dense) or over what queries reach (frontier).",
@@ -99,6 +111,8 @@ class RedGNNSettings(SearchSettings):
                 f"--fact_share={self.fact_share}: expected more than 0 and less than 1, so that "
                 "there are edges and queries"
             )
+        if self.top_k and self.regime != "auto":
+            raise UserError(f"--regime={self.regime}: given with --top_k, which has its own")
         if self.presets not in ("all", "none"):
             raise UserError(f"--presets: found {self.presets!r}, expected 'all' or 'none'")
         self._check_sizes()
@@ -141,6 +155,8 @@ class RedGNNSettings(SearchSettings):
             fact_share=self.fact_share,
             dropout=self.dropout > 0 or self.tuning_samples > 1,
             regime=self.regime,
+            top_k=self.top_k,
+            most_edges=self.most_edges,
             data_seed=self.seed,
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
@@ -84,6 +86,18 @@ def make_tasks(data: ReasoningData, batch_size: int) -> Tasks:
         test=_asked(tested, edges, np.concatenate(list(test.values())), batch_size),
         test_files={name: names == name for name in test},
     )
+
+
+def first_of(asked: Asked, count: int) -> Asked:
+    """Return the first batches of queries only; `triples` stays what it was."""
+    queries = asked.queries
+    few = AskedQueries(
+        queries.heads[:count],
+        queries.relations[:count],
+        jax.tree.map(lambda leaf: leaf[:count], queries.answers),
+        queries.count,
+    )
+    return dataclasses.replace(asked, queries=few)
 
 
 def split_pool(

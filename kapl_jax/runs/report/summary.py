@@ -28,6 +28,7 @@ class Words:
 _WORDS = {
     "autoblm": Words("structure", "preset"),
     "coldnas": Words("structure", "preset"),
+    "red_gnn": Words("structure", "baseline"),
 }
 _ANY_WORDS = Words("candidate", "baseline")
 

@@ -1,0 +1,74 @@
+"""Both regimes give the same losses and scores for the same batches."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kapl_jax.relational.choices import Offered, choices
+from kapl_jax.relational.graph import relational_graph
+from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.parameters import RelationalModel
+from kapl_jax.relational.regimes import DenseRegime, FrontierRegime, fits_dense
+
+N, R, L, STEPS, QUERIES = 10, 2, 2, 5, 3
+OFFERED = Offered(("relu",), ("sum",), ("sum", "mean"), ("on",), (3,))
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """A graph, and batches of heads, relations and tails."""
+    rng = np.random.default_rng(0)
+    graph = relational_graph(rng.integers(0, (N - 1, R, N - 1), (20, 3)), N, R)
+    heads, tails = rng.integers(0, N, (2, STEPS, QUERIES))
+    return graph, heads, rng.integers(0, 2 * R, (STEPS, QUERIES)), tails
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return RelationalModel(R, L, 4, 3).init(jax.random.key(1))["params"]
+
+
+def outcomes(regime, parameters, asked):
+    """Return losses [S, B] and scores [S, B, N] of all batches, in order."""
+    graph, heads, relations, tails = asked
+    chosen = choices(jnp.array([0, 0, 1, 0, 0]))
+
+    @jax.jit
+    def both(shared, step, tails):
+        key = jax.random.key(0)
+        losses = regime.losses(parameters, chosen, shared, step, tails, keep_all, key)
+        return losses, regime.scores(parameters, chosen, shared, step, keep_all)
+
+    found = {}
+    for part, prepared in regime.prepare(graph, heads, relations, "test"):
+        for place, number in enumerate(range(STEPS)[part]):
+            step = jax.tree.map(lambda leaf, place=place: leaf[place], prepared.steps)
+            found[number] = both(prepared.shared, step, tails[number])
+    assert sorted(found) == list(range(STEPS))
+    return tuple(np.stack(parts) for parts in zip(*(found[n] for n in range(STEPS)), strict=True))
+
+
+def test_regimes_give_the_same_losses_and_scores(asked, parameters):
+    dense = outcomes(DenseRegime(OFFERED), parameters, asked)
+    frontier = outcomes(FrontierRegime(OFFERED, L, N), parameters, asked)
+    np.testing.assert_allclose(dense[1], frontier[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(dense[0], frontier[0], rtol=1e-4, atol=1e-5)
+
+
+def test_sizes_are_settled_once_for_a_purpose(asked):
+    graph, heads, relations, _ = asked
+    regime = FrontierRegime(OFFERED, L, N)
+    regime.measure(graph, heads, "one")
+    sizes = [step.steps.sizes for _, step in regime.prepare(graph, heads, relations, "one")]
+    regime.measure(graph, heads[:1], "one")
+    again = [step.steps.sizes for _, step in regime.prepare(graph, heads, relations, "one")]
+    assert sizes == again
+
+
+def test_a_graph_of_few_entities_fits_where_all_that_is_offered_can_be_dense():
+    assert fits_dense(OFFERED, 135, 20)
+    assert not fits_dense(OFFERED, 40_000, 20)
+    assert not fits_dense(Offered(messages=("product",)), 135, 20)
