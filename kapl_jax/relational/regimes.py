@@ -271,8 +271,17 @@ class AdaptiveRegime:
         drop: Drop,
         key: jax.Array | None,
     ) -> adaptive_layers.Reached:
+        heads, relations = step
         return adaptive_layers.propagate(
-            parameters, self.offered, chosen, shared.graph, *step, shared.limits, drop, key
+            parameters,
+            self.offered,
+            chosen,
+            shared.graph,
+            heads,
+            relations,
+            shared.limits,
+            drop,
+            key,
         )
 
 
