@@ -123,7 +123,7 @@ class RedGNNPipeline(SearchPipeline[RedGNNSettings]):
     def results(self, contenders: Sequence[Contender], outcomes: Outcomes) -> dict[str, Any]:
         """Return what RED-GNN reports; see `SearchPipeline`."""
         results = make_results(
-            self.data, self.tasks, self.choices, contenders, outcomes, self.store
+            self.data, self.tasks, self.settings, contenders, outcomes, self.store
         )
         return {**results, **self._reasons(results)}
 
@@ -133,7 +133,7 @@ class RedGNNPipeline(SearchPipeline[RedGNNSettings]):
         if not settings.explained_answers:
             return {}
         parameters, description = self.store.load_best()
-        trained = TrainedRedGNN(self.data, self.tasks, parameters, description["structure"])
+        trained = TrainedRedGNN(self.data, self.tasks, parameters, description)
         rules = RedGNNExplainer(trained).rules(settings.explained_answers)
         rules["mrr"]["model"] = results["test"]["mrr"]["mean"]
         return {"paths": example_reasons(trained, settings.example_answers), "rules": rules}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention
+from kapl_jax.methods.red_gnn.adaptive_reasoner import AdaptiveReasoner
 from kapl_jax.relational.choices import Choices, Offered, choices
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import Frontier, SizeLadder, Sizes, pad
@@ -19,33 +21,68 @@ from kapl_jax.relational.layers import keep_all
 from kapl_jax.relational.parameters import Parameters
 
 
-class Reasoner:
+class Reasoner(Protocol):
     """Answers queries over a graph that may be another than it was trained on.
 
     Attributes:
         graph: Where messages travel.
     """
 
+    graph: RelationalGraph
+
+    def scores(self, heads: np.ndarray, relations: np.ndarray) -> np.ndarray:
+        """Return the scores float32[B, N] of all entities for queries int[B], 0 out of reach."""
+        ...
+
+    def traces(self, heads: np.ndarray, relations: np.ndarray) -> list[AttentionTrace]:
+        """Return of each query of a batch int[B] the scores and the attention of each layer."""
+        ...
+
+
+def make_reasoner(
+    parameters: Parameters, description: Mapping[str, Any], graph: RelationalGraph
+) -> Reasoner:
+    """Return the model as it was trained, over `graph`.
+
+    Args:
+        parameters: Of `RelationalModel`.
+        description: What was kept beside them: `structure`, by name of the choice, `top_k` and
+            `most_edges`.
+        graph: Where messages travel.
+    """
+    structure = description["structure"]
+    offered = Offered(
+        (structure["activation"],),
+        (structure["message"],),
+        (structure["aggregation"],),
+        (structure["gate"],),
+        (structure["attention_dim"],),
+    )
+    parameters = _narrowed(parameters, structure["attention_dim"])
+    num_layers = int(structure["num_layers"])
+    if description["top_k"]:
+        limits = (int(description["top_k"]), int(description["most_edges"]))
+        return AdaptiveReasoner(parameters, offered, num_layers, limits, graph)
+    return FrontierReasoner(parameters, offered, num_layers, graph)
+
+
+class FrontierReasoner:
+    """A `Reasoner` over all that queries reach."""
+
     def __init__(
-        self, parameters: Parameters, structure: dict[str, Any], graph: RelationalGraph
+        self, parameters: Parameters, offered: Offered, num_layers: int, graph: RelationalGraph
     ) -> None:
         """Reason over `graph`.
 
         Args:
             parameters: Of `RelationalModel`.
-            structure: What the model is made of, by name of the choice.
+            offered: What the model is made of, one alternative each.
+            num_layers: L.
             graph: Where messages travel.
         """
         self.graph = graph
-        offered = Offered(
-            (structure["activation"],),
-            (structure["message"],),
-            (structure["aggregation"],),
-            (structure["gate"],),
-            (structure["attention_dim"],),
-        )
-        self._parameters = _narrowed(parameters, structure["attention_dim"])
-        self._expander = Expander(graph, int(structure["num_layers"]))
+        self._parameters = parameters
+        self._expander = Expander(graph, num_layers)
         first = choices(jnp.zeros(len(offered.axes), jnp.int32))
         self._propagate = jax.jit(partial(_propagate, offered, first))
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from kapl_jax.data.reasoning import ReasoningData
 from kapl_jax.evaluation.patterns import metrics_by_pattern, metrics_by_relation, relation_patterns
-from kapl_jax.methods.choice_space import ChoiceSpace
 from kapl_jax.methods.contenders import (
     Contender,
     Outcomes,
@@ -20,13 +19,14 @@ from kapl_jax.methods.contenders import (
 )
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.red_gnn.problem import mean_metrics
+from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.methods.red_gnn.tasks import Tasks
 
 
 def make_results(
     data: ReasoningData,
     tasks: Tasks,
-    space: ChoiceSpace,
+    settings: RedGNNSettings,
     contenders: Sequence[Contender],
     outcomes: Outcomes,
     store: ModelStore,
@@ -39,12 +39,12 @@ def make_results(
     Args:
         data: The graph or pair.
         tasks: The tasks made of it.
-        space: What structures are made of.
+        settings: Of the run.
         contenders: What was compared.
         outcomes: The outcomes of each contender's seeds, by name.
         store: Where the trained models are.
     """
-    best = best_contender(contenders, outcomes)
+    space, best = settings.space(), best_contender(contenders, outcomes)
     seeds = outcomes[best.name]
     kept = {one.individual.id: store.load(one.individual.id) for one in seeds}
     chosen = kept[best_seed(seeds).individual.id]["parameters"]
@@ -64,7 +64,8 @@ def make_results(
         "formula": space.describe(best.structure),
         "hyperparameters": rows[best.name]["hyperparameters"],
     }
-    store.keep_best(chosen, description)
+    limits = {"top_k": settings.top_k, "most_edges": settings.most_edges}
+    store.keep_best(chosen, {**description, **limits})
     ranks = np.stack([one["test_ranks"] for one in kept.values()])
     return {
         "best": description,

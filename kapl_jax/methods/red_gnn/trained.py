@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from kapl_jax.methods.answers import Query
 from kapl_jax.methods.graph_answers import GraphAnswers
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.reasoning_data import describe_reasoning_data
-from kapl_jax.methods.red_gnn.reasoner import Reasoner
+from kapl_jax.methods.red_gnn.reasoner import make_reasoner
 from kapl_jax.methods.red_gnn.tasks import Tasks, make_tasks
 from kapl_jax.methods.trained_on import check_trained_on
 from kapl_jax.relational.graph import RelationalGraph
@@ -37,12 +37,12 @@ class AskedGraph:
         graph: KnowledgeGraph,
         edges: RelationalGraph,
         parameters: Parameters,
-        structure: dict[str, Any],
+        description: Mapping[str, Any],
     ) -> None:
         """Ask about `graph`, of which `edges` are known."""
         self.graph = graph
         self.answers = GraphAnswers(graph)
-        self.reasoner = Reasoner(parameters, structure, edges)
+        self.reasoner = make_reasoner(parameters, description, edges)
         self.names = GraphNames(graph.entities, graph.relations)
 
 
@@ -56,15 +56,19 @@ class TrainedRedGNN:
     """
 
     def __init__(
-        self, data: ReasoningData, tasks: Tasks, parameters: Parameters, structure: dict[str, Any]
+        self,
+        data: ReasoningData,
+        tasks: Tasks,
+        parameters: Parameters,
+        description: Mapping[str, Any],
     ) -> None:
         """Ask about `data` with a model as `ModelStore.load_best` gives it."""
         self.data = data
         self.tasks = tasks
-        first = AskedGraph(data.graph, tasks.valid.graph, parameters, structure)
+        first = AskedGraph(data.graph, tasks.valid.graph, parameters, description)
         self.graphs: Sequence[AskedGraph] = (first,)
         if data.inductive is not None:
-            second = AskedGraph(data.inductive, tasks.test.graph, parameters, structure)
+            second = AskedGraph(data.inductive, tasks.test.graph, parameters, description)
             self.graphs = (second, first)
 
     @classmethod
@@ -79,7 +83,7 @@ class TrainedRedGNN:
         data = load_reasoning_data(settings["dataset"], data_dir)
         check_trained_on(run, describe_reasoning_data(data), "another graph")
         tasks = make_tasks(data, int(settings["evaluation_batch_size"]))
-        return cls(data, tasks, parameters, description["structure"])
+        return cls(data, tasks, parameters, description)
 
     def graph_of(self, query: Query) -> AskedGraph:
         """Return the graph that has the query's entity.

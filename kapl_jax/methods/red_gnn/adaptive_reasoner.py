@@ -1,0 +1,113 @@
+"""A trained AdaProp model at work: scores and attention over the nodes that queries keep."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kapl_jax.explain.attention import AttentionTrace, LayerAttention
+from kapl_jax.relational.adaptive import AdaptiveGraph, adaptive_graph, limits_for
+from kapl_jax.relational.adaptive_expansion import Step
+from kapl_jax.relational.adaptive_layers import Reached, propagate
+from kapl_jax.relational.choices import Offered, choices
+from kapl_jax.relational.graph import RelationalGraph
+from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.parameters import Parameters
+
+
+class AdaptiveReasoner:
+    """Answers queries over a graph, as `Reasoner` does, keeping the nodes that training kept.
+
+    Attributes:
+        graph: Where messages travel.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        offered: Offered,
+        num_layers: int,
+        limits: tuple[int, int],
+        graph: RelationalGraph,
+    ) -> None:
+        """Reason over `graph`.
+
+        Args:
+            parameters: Of `RelationalModel`, with `sampling`.
+            offered: What the model is made of, one alternative each.
+            num_layers: L.
+            limits: Nodes that a query adds in a layer, and edges of a query in a layer, at most.
+            graph: Where messages travel.
+        """
+        self.graph = graph
+        self._parameters = parameters
+        self._on_device: AdaptiveGraph = adaptive_graph(graph)
+        first = choices(jnp.zeros(len(offered.axes), jnp.int32))
+        self._propagate = jax.jit(
+            partial(
+                propagate,
+                offered=offered,
+                chosen=first,
+                limits=limits_for(graph, num_layers, *limits),
+                drop=keep_all,
+            )
+        )
+
+    def scores(self, heads: np.ndarray, relations: np.ndarray) -> np.ndarray:
+        """Return the scores float32[B, N] of all entities for queries int[B], 0 if not kept."""
+        return self._of_entities(self._reached(heads, relations))
+
+    def traces(self, heads: np.ndarray, relations: np.ndarray) -> list[AttentionTrace]:
+        """Return of each query of a batch int[B] the scores and the attention of each layer."""
+        reached = self._reached(heads, relations)
+        scores = self._of_entities(reached)
+        layers = [
+            _by_query(step, np.asarray(alpha), self.graph.num_entities)
+            for step, alpha in zip(reached.steps, reached.attention, strict=True)
+        ]
+        return [
+            AttentionTrace(
+                int(head),
+                int(relation),
+                self.graph.num_relations,
+                scores[place],
+                tuple(layer[place] for layer in layers),
+            )
+            for place, (head, relation) in enumerate(zip(heads, relations, strict=True))
+        ]
+
+    def _reached(self, heads: np.ndarray, relations: np.ndarray) -> Reached:
+        found: Reached = self._propagate(
+            self._parameters,
+            graph=self._on_device,
+            heads=jnp.asarray(heads, jnp.int32),
+            relations=jnp.asarray(relations, jnp.int32),
+        )
+        return found
+
+    def _of_entities(self, reached: Reached) -> np.ndarray:
+        entities, scores = np.asarray(reached.entities), np.asarray(reached.scores)
+        everything = np.zeros((len(scores), self.graph.num_entities + 1), np.float32)
+        np.put_along_axis(everything, entities, scores, axis=1)
+        return everything[:, :-1]
+
+
+def _by_query(step: Step, alpha: np.ndarray, num_entities: int) -> list[LayerAttention]:
+    """Return the edges of a layer, between entities, apart for each query."""
+    rows, sources = np.asarray(step.rows), np.asarray(step.sources)
+    relations, targets = np.asarray(step.relations), np.asarray(step.targets)
+    found = []
+    for query, weights in enumerate(alpha):
+        real = targets[query] < num_entities
+        found.append(
+            LayerAttention(
+                rows[query, sources[query, real]],
+                relations[query, real],
+                targets[query, real],
+                weights[real],
+            )
+        )
+    return found
