@@ -119,6 +119,7 @@ def start_server(compiled: Path) -> None:
         [
             "kapl_jax.methods.autoblm.pipeline",
             "kapl_jax.methods.coldnas.pipeline",
+            "kapl_jax.methods.red_gnn.pipeline",
             "kapl_jax.methods.registry",
         ]
     )

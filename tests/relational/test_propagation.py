@@ -22,6 +22,7 @@ from kapl_jax.relational.layers import dropping, keep_all
 from kapl_jax.relational.parameters import RelationalModel
 from tests.relational.slow import MadeOf, slow_edges, slow_loss, slow_pass
 
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 N, R, L, D, QUERIES, TRIPLES = 9, 2, 3, 4, 3, 12
 EDGES = 2 * TRIPLES + N
 SIZES = Sizes((QUERIES, *[QUERIES * N] * L), (QUERIES * EDGES,) * L)

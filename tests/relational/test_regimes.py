@@ -13,6 +13,7 @@ from kapl_jax.relational.layers import keep_all
 from kapl_jax.relational.parameters import RelationalModel
 from kapl_jax.relational.regimes import DenseRegime, FrontierRegime, fits_dense
 
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 N, R, L, STEPS, QUERIES = 10, 2, 2, 5, 3
 OFFERED = Offered(("relu",), ("sum",), ("sum", "mean"), ("on",), (3,))
 

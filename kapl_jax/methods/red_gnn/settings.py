@@ -13,6 +13,7 @@ from kapl_jax.methods.red_gnn.problem import RedGNNOptions
 from kapl_jax.methods.red_gnn.space import (
     NAMED,
     NAMES,
+    NUMBERS,
     Structure,
     make_space,
     offered_by,
@@ -61,9 +62,11 @@ class RedGNNSettings(SearchSettings):
     message: str = setting("sum", "How a state meets a relation.", choices=NAMED["message"])
     aggregation: str = setting("sum", "What becomes of messages.", choices=NAMED["aggregation"])
     gate: str = setting("on", "Join new and old state by a GRU.", choices=NAMED["gate"])
-    attention_dim: int = setting(5, "Width of the attention.", low=1)
-    num_layers: int = setting(4, "L, layers: steps from the query's entity.", low=1, high=20)
-    hidden_dim: int = setting(48, "Width of the states.", low=1)
+    attention_dim: int = setting(5, "Width of the attention.", low=1, high=NUMBERS["attention_dim"])
+    num_layers: int = setting(
+        4, "L, layers: steps from the query's entity.", low=1, high=NUMBERS["num_layers"]
+    )
+    hidden_dim: int = setting(48, "Width of the states.", low=1, high=NUMBERS["hidden_dim"])
     search_activations: str = setting("identity,relu,tanh", "Activations to search among.")
     search_messages: str = setting("sum,product,rotation", "Messages to search among.")
     search_aggregations: str = setting("sum,mean,max", "Aggregations to search among.")
@@ -214,5 +217,6 @@ class RedGNNSettings(SearchSettings):
         odd = [width for width in axes["hidden_dim"] if int(width) % 2]
         if odd and "rotation" in axes["message"]:
             raise UserError(
-                f"--hidden_dim={odd[0]}: odd, expected an even width where rotation is offered"
+                f"--hidden_dim, --search_hidden_dims, --structure: found the odd width {odd[0]}, "
+                "expected even ones where messages by rotation are offered"
             )

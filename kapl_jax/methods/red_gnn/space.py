@@ -16,8 +16,8 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 }
 """The axes of which alternatives have names; the order is that of `Offered.axes`."""
 
-NUMBERS = ("attention_dim", "num_layers", "hidden_dim")
-"""The axes of which alternatives are numbers; the last two change shapes."""
+NUMBERS: Mapping[str, int] = {"attention_dim": 1024, "num_layers": 20, "hidden_dim": 8192}
+"""The axes of which alternatives are numbers, and the largest; the last two change shapes."""
 
 NAMES = (*NAMED, *NUMBERS)
 Structure = dict[str, str | int]
@@ -75,10 +75,12 @@ def offered_by(space: ChoiceSpace) -> Offered:
 def _parse(text: str, axis: str, flag: str) -> str | int:
     if axis in NAMED and text in NAMED[axis]:
         return text
-    if axis in NUMBERS and text.isdecimal() and 0 < int(text) < 10_000:
+    if axis in NUMBERS and text.isdecimal() and 0 < int(text) <= NUMBERS[axis]:
         return int(text)
     raise UserError(f"{flag}: found {text!r} for {axis}, expected {_expected(axis)}")
 
 
 def _expected(axis: str) -> str:
-    return f"some of {', '.join(NAMED[axis])}" if axis in NAMED else "positive whole numbers"
+    if axis in NAMED:
+        return f"some of {', '.join(NAMED[axis])}"
+    return f"whole numbers from 1 to {NUMBERS[axis]}"

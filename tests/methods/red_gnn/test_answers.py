@@ -1,0 +1,157 @@
+"""Answers of a trained model: named, in order, of the graph that has the entity."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kapl_jax.data.reasoning import load_reasoning_data
+from kapl_jax.errors import UserError
+from kapl_jax.methods.answers import Query
+from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.reasoning_data import describe_reasoning_data
+from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer, ids_of
+from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
+from kapl_jax.runs.run_directory import Run
+from tests.data.graph_folders import SPLITS, Graph, write_listed
+from tests.methods.red_gnn.tiny import (
+    ASKED,
+    DESCRIPTION,
+    ENTITIES,
+    RELATIONS,
+    random_parameters,
+    slow_scores,
+    structure_made_of,
+    tiny_data,
+    tiny_tasks,
+)
+
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
+
+@functools.cache
+def answerer(inductive=False):
+    return RedGNNAnswerer(
+        TrainedRedGNN(tiny_data(inductive), tiny_tasks(inductive), random_parameters(), DESCRIPTION)
+    )
+
+
+def expected_scores(triples, entities, entity, relation):
+    """Return the slow scores of all entities."""
+    return slow_scores(
+        random_parameters(), structure_made_of(), triples, entities, [entity], [relation]
+    )[0]
+
+
+def tail_query(entity, relation, first="entity"):
+    return Query(f"{first}_{entity}", f"relation_{relation}", None, "here")
+
+
+def head_query(relation, entity, first="entity"):
+    return Query(None, f"relation_{relation}", f"{first}_{entity}", "here")
+
+
+def check(answers, scores, first="entity"):
+    """Check answers against the scores of all entities."""
+    best = np.argsort(-scores, kind="stable")[: len(answers)]
+    np.testing.assert_allclose([one.score for one in answers], scores[best], rtol=1e-4, atol=1e-5)
+    shifted = np.exp(scores - scores.max())
+    for one in answers:
+        entity = int(one.entity.removeprefix(f"{first}_"))
+        np.testing.assert_allclose(one.score, scores[entity], rtol=1e-4, atol=1e-5)
+        expected = (shifted / shifted.sum())[entity]
+        np.testing.assert_allclose(one.probability, expected, rtol=1e-3)
+
+
+def test_answers_to_both_kinds_of_queries_in_the_order_asked():
+    queries = [tail_query(3, 1), head_query(1, 3), head_query(0, 7), tail_query(0, 0)]
+    triples = tiny_data().graph.training_triples
+    ids = [(3, 1), (3, 1 + RELATIONS), (7, RELATIONS), (0, 0)]
+    found = answerer().answer(queries, 4)
+    assert [len(one) for one in found] == [4] * 4
+    for answers, (entity, relation) in zip(found, ids, strict=True):
+        check(answers, expected_scores(triples, ENTITIES, entity, relation))
+
+
+def test_known_triples_are_marked_with_their_split():
+    graph = tiny_data().graph
+    for split, triples in (("train", graph.facts), ("valid", graph.valid), ("test", graph.test)):
+        head, relation, tail = triples[0].tolist()
+        tails, heads = answerer().answer(
+            [tail_query(head, relation), head_query(relation, tail)], ENTITIES
+        )
+        assert {one.entity: one.known for one in tails}[f"entity_{tail}"] == split
+        assert {one.entity: one.known for one in heads}[f"entity_{head}"] == split
+
+
+def test_more_queries_than_are_answered_at_once():
+    queries = [tail_query(number % ENTITIES, number % RELATIONS) for number in range(40)]
+    found = answerer().answer(queries, 2)
+    single = {query: answers for query, answers in zip(queries[:12], found[:12], strict=True)}
+    for query, answers in zip(queries[12:], found[12:], strict=True):
+        same = single[query]
+        assert [one.entity for one in answers] == [one.entity for one in same]
+
+
+def test_an_inductive_pair_answers_on_the_graph_that_has_the_entity():
+    data = tiny_data(inductive=True)
+    queries = [tail_query(2, 0), tail_query(2, 0, "other"), head_query(1, 4, "other")]
+    first, second, third = answerer(inductive=True).answer(queries, 3)
+    pool = np.concatenate([data.graph.training_triples, data.graph.valid])
+    known, size = data.inductive.training_triples, data.inductive.num_entities
+    check(first, expected_scores(pool, ENTITIES, 2, 0))
+    check(second, expected_scores(known, size, 2, 0), "other")
+    check(third, expected_scores(known, size, 4, 1 + RELATIONS), "other")
+
+
+def test_ids_of_a_query_for_heads_are_those_of_the_inverse():
+    asked = answerer().trained.graphs[0]
+    assert ids_of(asked, tail_query(3, 1)) == (3, 1)
+    assert ids_of(asked, head_query(1, 3)) == (3, 1 + RELATIONS)
+
+
+@pytest.mark.parametrize("inductive", [False, True])
+def test_unknown_names_are_told_on_one_line(inductive):
+    with pytest.raises(UserError, match=r"here.*entity 'entity_100' is unknown") as caught:
+        answerer(inductive).answer([tail_query(100, 0)], 3)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="here: relation 'relation_7' is unknown"):
+        answerer(inductive).answer([head_query(7, 1)], 3)
+
+
+def make_run(folder: Path, dataset: Path) -> Run:
+    ModelStore(folder / "checkpoints").keep_best(random_parameters(), DESCRIPTION)
+    described = describe_reasoning_data(load_reasoning_data(str(dataset)))
+    settings = {"dataset": str(dataset), "evaluation_batch_size": ASKED}
+    return Run(folder, {"settings": settings, "dataset": described}, [], {})
+
+
+def write_tiny_graph(folder: Path) -> Path:
+    graph = tiny_data().graph
+    splits = {name: getattr(graph, name).tolist() for name in SPLITS}
+    return write_listed(folder, Graph(list(graph.entities), list(graph.relations), splits))
+
+
+def test_a_run_gives_its_best_model(tmp_path):
+    run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"))
+    queries = [tail_query(3, 1), head_query(0, 7)]
+    assert RedGNNAnswerer.from_run(run, None).answer(queries, 3) == answerer().answer(queries, 3)
+
+
+def test_another_graph_is_refused(tmp_path):
+    folder = write_tiny_graph(tmp_path / "graph")
+    run = make_run(tmp_path / "run", folder)
+    lines = (folder / "train.txt").read_text().splitlines()
+    (folder / "train.txt").write_text("\n".join(lines[1:]) + "\n")
+    with pytest.raises(UserError, match="another graph than graph as found now") as caught:
+        RedGNNAnswerer.from_run(run, None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_a_model(tmp_path):
+    run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
+    with pytest.raises(UserError, match="there is no model yet"):
+        RedGNNAnswerer.from_run(run, None)

@@ -1,0 +1,85 @@
+"""Structures as text, and the space of alternatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.red_gnn.space import (
+    NAMES,
+    make_space,
+    offered_by,
+    parse_choices,
+    parse_structure,
+)
+
+BASE = {
+    "activation": "relu",
+    "message": "sum",
+    "aggregation": "sum",
+    "gate": "on",
+    "attention_dim": 5,
+    "num_layers": 4,
+    "hidden_dim": 48,
+}
+
+
+def test_choices_are_split_at_commas_and_come_once():
+    assert parse_choices(" relu, tanh,,relu ", "activation", "--f") == ("relu", "tanh")
+    assert parse_choices("3, 5 ,8", "attention_dim", "--f") == (3, 5, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "axis", "message"),
+    [
+        ("", "message", "--f: empty, expected some of sum, product, rotation"),
+        (" , ", "num_layers", "--f: empty, expected whole numbers from 1 to"),
+        ("sum,oops", "message", "--f: found 'oops' for message, expected some of sum, product"),
+        ("3,0", "num_layers", "--f: found '0' for num_layers, expected positive whole"),
+        ("-3", "hidden_dim", "--f: found '-3' for hidden_dim"),
+        ("2.5", "attention_dim", "--f: found '2.5' for attention_dim"),
+        ("on", "num_layers", "--f: found 'on' for num_layers"),
+        ("3", "gate", "--f: found '3' for gate, expected some of on, off"),
+    ],
+)
+def test_choices_that_do_not_exist_are_one_line_with_the_flag(text, axis, message):
+    with pytest.raises(UserError) as caught:
+        parse_choices(text, axis, "--f")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_structure_changes_what_it_mentions():
+    found = parse_structure(" message = product ,num_layers=3,", BASE, "--f")
+    assert found == {**BASE, "message": "product", "num_layers": 3}
+    assert parse_structure("", BASE, "--f") == BASE
+    assert BASE["message"] == "sum"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("oops", "--f: found 'oops', expected NAME=VALUE of activation, message"),
+        ("colour=red", "--f: found 'colour=red', expected NAME=VALUE"),
+        ("message=", "--f: found '' for message, expected some of sum, product, rotation"),
+        ("message=sum=2", "--f: found 'sum=2' for message"),
+        ("gate=on, hidden_dim=x", "--f: found 'x' for hidden_dim, expected whole numbers"),
+    ],
+)
+def test_structures_that_cannot_be_are_one_line_with_the_flag(text, message):
+    with pytest.raises(UserError) as caught:
+        parse_structure(text, BASE, "--f")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_first_axes_of_a_candidate_are_what_programs_offer():
+    axes = {name: (BASE[name],) for name in NAMES}
+    axes |= {"activation": ("tanh", "relu"), "attention_dim": (3, 8), "num_layers": (2, 3)}
+    space = make_space(axes)
+    assert space.names == NAMES
+    offered = offered_by(space)
+    assert offered.axes == space.axes[:5]
+    structure = {**BASE, "activation": "relu", "attention_dim": 3, "num_layers": 3}
+    np.testing.assert_array_equal(space.candidate(structure), [1, 0, 0, 0, 0, 1, 0])
