@@ -36,7 +36,7 @@ def test_choices_are_split_at_commas_and_come_once():
         ("", "message", "--f: empty, expected some of sum, product, rotation"),
         (" , ", "num_layers", "--f: empty, expected whole numbers from 1 to"),
         ("sum,oops", "message", "--f: found 'oops' for message, expected some of sum, product"),
-        ("3,0", "num_layers", "--f: found '0' for num_layers, expected positive whole"),
+        ("3,0", "num_layers", "--f: found '0' for num_layers, expected whole numbers"),
         ("-3", "hidden_dim", "--f: found '-3' for hidden_dim"),
         ("2.5", "attention_dim", "--f: found '2.5' for attention_dim"),
         ("on", "num_layers", "--f: found 'on' for num_layers"),
