@@ -69,7 +69,8 @@ def relational_work(
         heads=batches[0],
         relations=batches[1],
         tails=batches[2],
-        parameters={name: np.asarray(value) for name, value in parameters.items()},
+        # Copies: torch.compile refuses arrays that lie in memory of JAX.
+        parameters={name: np.array(value) for name, value in parameters.items()},
         activation=activation,
         learning_rate=hyperparameters["learning_rate"],
         weight_decay=hyperparameters["weight_decay"],
