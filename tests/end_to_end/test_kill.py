@@ -21,6 +21,7 @@ import pytest
 from tests.end_to_end.programs import Running
 from tests.methods.autoblm.tiny import write_tiny_graph
 from tests.methods.coldnas.runs import PROTOCOL, SIZES, as_flags, write_tiny_ratings
+from tests.methods.red_gnn.family import write_family
 
 KILLS = int(os.environ.get("KAPL_KILLS", "3"))
 DATASET = os.environ.get("KAPL_KILL_DATASET", "")
@@ -57,6 +58,19 @@ RATING_FLAGS = (
     "--presets=film",
     "--published_protocol",
 )
+PATH_FLAGS = (
+    *COMMON,
+    "--structure=published|gate=off",
+    "--halving_rungs=1",
+    "--presets=none",
+    "--num_layers=2",
+    "--hidden_dim=4",
+    "--epochs=40",
+    "--final_epochs=60",
+    "--evaluate_every=20",
+    "--evaluate_search_every=20",
+    "--explained_answers=5",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +91,7 @@ class Work:
 WORKS = {
     "autoblm": Work("autoblm", GRAPH_FLAGS, DATASET, write_tiny_graph),
     "coldnas": Work("coldnas", RATING_FLAGS, RATINGS, write_tiny_ratings),
+    "red_gnn": Work("red_gnn", PATH_FLAGS, "", lambda folder: write_family(folder, "a", 14)),
 }
 
 
