@@ -31,7 +31,7 @@ def test_other_methods_are_refused(config):
 
 
 def test_methods_of_the_other_kind_say_what_to_ask_them():
-    with pytest.raises(UserError, match="'coldnas', expected autoblm; give --ratings"):
+    with pytest.raises(UserError, match="'coldnas', expected autoblm, red_gnn; give --ratings"):
         load_answerer(run_of(method="coldnas"), None)
     with pytest.raises(UserError, match="'autoblm', expected coldnas; give --head or --tail"):
         load_recommender(run_of(method="autoblm"), None)
