@@ -18,7 +18,7 @@ import numpy as np
 from kapl_jax.data.checks import check_graph
 from kapl_jax.data.formats import entity_or_relation_list, read_openke
 from kapl_jax.data.ids import look_up_triples
-from kapl_jax.data.knowledge_graph import KnowledgeGraph
+from kapl_jax.data.knowledge_graph import KnowledgeGraph, graph_of
 from kapl_jax.data.names import names_of_first_use
 from kapl_jax.data.parsed_graph import Names, ParsedGraph, Split
 from kapl_jax.data.text import line_error, quote, read_text_file, split_columns
@@ -47,19 +47,10 @@ def load_inductive_graph(folder: Path, first: KnowledgeGraph) -> KnowledgeGraph:
     is_openke = (folder / "train2id.txt").exists()
     parsed = read_openke(folder) if is_openke else _read_folder_of_names(folder)
     checked = check_graph(_with_relations_of(first, parsed))
-    graph = checked.graph
     # Relations are trained on the first graph; which of them this one never uses does not matter.
     warnings = [line for line in checked.warnings if not line.startswith(f"{_ELSEWHERE}:")]
-    return KnowledgeGraph(
-        name=folder.name,
-        entities=graph.entities.names,
-        relations=first.relations,
-        facts=np.zeros((0, 3), dtype=np.int32) if graph.facts is None else graph.facts.triples,
-        train=graph.train.triples,
-        valid=graph.valid.triples,
-        test=graph.test.triples,
-        warnings=(*warnings, *_shared_entities(graph.entities, first)),
-    )
+    shared = _shared_entities(checked.graph.entities, first)
+    return graph_of(folder.name, replace(checked, warnings=(*warnings, *shared)))
 
 
 def _read_folder_of_names(folder: Path) -> ParsedGraph:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kapl_jax.data.checks import check_graph
+from kapl_jax.data.checks import Checked, check_graph
 from kapl_jax.data.formats import read_graph
 from kapl_jax.data.locate import locate
 
@@ -67,7 +67,11 @@ def load_knowledge_graph(dataset: str, data_dir: str | None = None) -> Knowledge
             download failed. The message is one line with file and line.
     """
     name, folder = locate(dataset, data_dir)
-    checked = check_graph(read_graph(folder))
+    return graph_of(name, check_graph(read_graph(folder)))
+
+
+def graph_of(name: str, checked: Checked) -> KnowledgeGraph:
+    """Return a checked graph under a name, with the warnings of the check."""
     graph = checked.graph
     facts = np.zeros((0, 3), dtype=np.int32) if graph.facts is None else graph.facts.triples
     return KnowledgeGraph(

@@ -55,6 +55,11 @@ def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     return summary
 
 
+def mrr_text(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """Return mean and deviation of the MRR of `spread`, as people read it."""
+    return f"{metrics['mrr']['mean']:.4f} ± {metrics['mrr']['std']:.4f}"
+
+
 def metrics_of_seeds(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return hyperparameters, `valid` and `test` of a contender as results.json lists them."""
     return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
+from typing import TypeVar
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answerer
@@ -13,6 +14,8 @@ from kapl_jax.methods.recommendations import Recommender
 from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer
 from kapl_jax.methods.red_gnn.reasons import RedGNNExplainer
 from kapl_jax.runs.run_directory import Run
+
+T = TypeVar("T")
 
 ANSWERERS: dict[str, Callable[[Run, str | None], Answerer]] = {
     "autoblm": AutoBLMAnswerer.from_run,
@@ -34,14 +37,8 @@ def load_answerer(run: Run, data_dir: str | None) -> Answerer:
     Raises:
         UserError: The method answers no queries, or the run has no model yet.
     """
-    method = str(run.config.get("method"))
-    if method not in ANSWERERS:
-        known = ", ".join(ANSWERERS)
-        hint = "; give --ratings for a recommendation" if method in RECOMMENDERS else ""
-        raise UserError(
-            f"{run.path}: no answers from the method {method!r}, expected {known}{hint}"
-        )
-    return ANSWERERS[method](run, data_dir)
+    hint = "; give --ratings for a recommendation"
+    return _load(ANSWERERS, "answers", RECOMMENDERS, hint, run, data_dir)
 
 
 def load_explainer(run: Run, data_dir: str | None) -> Explainer:
@@ -50,14 +47,8 @@ def load_explainer(run: Run, data_dir: str | None) -> Explainer:
     Raises:
         UserError: The method does not explain, or the run has no model yet.
     """
-    method = str(run.config.get("method"))
-    if method not in EXPLAINERS:
-        known = ", ".join(EXPLAINERS)
-        hint = "; give --ratings for a user's reasons" if method in RECOMMENDERS else ""
-        raise UserError(
-            f"{run.path}: no paths to answers from the method {method!r}, expected {known}{hint}"
-        )
-    return EXPLAINERS[method](run, data_dir)
+    hint = "; give --ratings for a user's reasons"
+    return _load(EXPLAINERS, "paths to answers", RECOMMENDERS, hint, run, data_dir)
 
 
 def load_recommender(run: Run, data_dir: str | None) -> Recommender:
@@ -66,11 +57,23 @@ def load_recommender(run: Run, data_dir: str | None) -> Recommender:
     Raises:
         UserError: The method recommends nothing, or the run has no model yet.
     """
+    hint = "; give --head or --tail and --relation"
+    return _load(RECOMMENDERS, "recommendations", ANSWERERS, hint, run, data_dir)
+
+
+def _load(
+    loaders: Mapping[str, Callable[[Run, str | None], T]],
+    what: str,
+    others: Container[str],
+    hint: str,
+    run: Run,
+    data_dir: str | None,
+) -> T:
+    """Load what a run's method offers; `hint` is for runs of the `others`."""
     method = str(run.config.get("method"))
-    if method not in RECOMMENDERS:
-        known = ", ".join(RECOMMENDERS)
-        hint = "; give --head or --tail and --relation" if method in ANSWERERS else ""
+    if method not in loaders:
         raise UserError(
-            f"{run.path}: no recommendations from the method {method!r}, expected {known}{hint}"
+            f"{run.path}: no {what} from the method {method!r}, expected {', '.join(loaders)}"
+            f"{hint if method in others else ''}"
         )
-    return RECOMMENDERS[method](run, data_dir)
+    return loaders[method](run, data_dir)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from kapl_jax.runs.settings import check_ranges, setting
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 
@@ -76,9 +78,15 @@ class SearchSettings:
         """Return the hyperparameters of the search."""
         raise NotImplementedError
 
+    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
+        """Return hyperparameters around those of the search, for tuning to try."""
+        raise NotImplementedError
+
     def sampled_hyperparameters(self) -> list[dict[str, float]]:
         """Return the hyperparameters that tuning tries, those of the search first."""
-        raise NotImplementedError
+        rng = np.random.default_rng([self.seed, 1])
+        varied = [self.varied_hyperparameters(rng) for _ in range(self.tuning_samples - 1)]
+        return [self.base_hyperparameters(), *varied]
 
     def search_options(self) -> Any:
         """Return what is fixed for the populations of the search; hashable."""

@@ -79,8 +79,6 @@ class Programs:
 
     Attributes:
         data: The problem's data, on every device.
-        place_cohort: Puts a cohort on the devices, split along the population axis.
-        place_state: Puts a state on the devices likewise.
         init: `(cohort) -> state`.
         train: `(state, cohort, first epoch, end, data) -> (state, losses)`; gives up its state.
         bytes_needed: Memory that one device needs to train, arguments included.
@@ -91,8 +89,6 @@ class Programs:
     """
 
     data: PyTree
-    place_cohort: Callable[[Cohort], Cohort]
-    place_state: Callable[[PyTree], PyTree]
     init: Callable[..., PyTree]
     train: Callable[..., tuple[PyTree, jax.Array]]
     bytes_needed: int
@@ -178,7 +174,7 @@ class PopulationTrainer(Generic[P]):
     def start(self, individuals: Sequence[Individual], size: int) -> Chunk:
         """Put individuals on the devices as a chunk of `size`, initialised."""
         programs = self._get_programs(individuals, size)
-        cohort = programs.place_cohort(make_cohort(individuals, size))
+        cohort = programs.placement.place_cohort(make_cohort(individuals, size))
         return Chunk(individuals, cohort, programs.init(cohort), 0, programs)
 
     def resume(
@@ -186,7 +182,7 @@ class PopulationTrainer(Generic[P]):
     ) -> Chunk:
         """Put individuals with their states, as `fetch` gives them, back on the devices."""
         programs = self._get_programs(individuals, size)
-        cohort = programs.place_cohort(make_cohort(individuals, size))
+        cohort = programs.placement.place_cohort(make_cohort(individuals, size))
         return Chunk(individuals, cohort, self.place_state(programs, states, size), epoch, programs)
 
     def place_state(self, programs: Programs, states: PyTree, size: int) -> PyTree:
@@ -195,7 +191,7 @@ class PopulationTrainer(Generic[P]):
         def fill(leaf: np.ndarray) -> np.ndarray:
             return np.concatenate([leaf, np.repeat(leaf[-1:], size - len(leaf), axis=0)])
 
-        return programs.place_state(jax.tree.map(fill, states))
+        return programs.placement.place_split(jax.tree.map(fill, states))
 
     def fetch(self, chunk: Chunk) -> PyTree:
         """Return the states of a chunk's individuals as NumPy arrays, population axis first."""
@@ -273,8 +269,6 @@ class PopulationTrainer(Generic[P]):
 
         return Programs(
             data=data,
-            place_cohort=placement.place_cohort,
-            place_state=placement.place_split,
             init=init,
             train=train,
             bytes_needed=bytes_needed,

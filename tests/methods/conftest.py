@@ -9,14 +9,6 @@ from jax.experimental.compilation_cache import compilation_cache as cache
 
 
 @pytest.fixture(scope="module")
-def compiled_plainly() -> Iterator[None]:
-    """Compile with few optimisations, in half the time: for tests of what is computed, not how."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="module")
 def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Share what is compiled between trainers that know nothing of each other."""
     values = {

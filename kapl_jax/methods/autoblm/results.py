@@ -20,6 +20,7 @@ from kapl_jax.methods.contenders import (
     best_contender,
     best_seed,
     metrics_of_seeds,
+    mrr_text,
     result_rows,
 )
 from kapl_jax.methods.models import ModelStore
@@ -109,10 +110,6 @@ def describe_results(results: Mapping[str, Any]) -> str:
         name = max(baselines, key=lambda one: baselines[one]["valid"]["mrr"]["mean"])
         rows.append((f"  (best preset, {name})", baselines[name]["valid"], baselines[name]["test"]))
     for label, valid, test in rows:
-        lines.append(f"validation MRR       {_with_spread(valid)}{label}")
-        lines.append(f"test MRR             {_with_spread(test)}{label}")
+        lines.append(f"validation MRR       {mrr_text(valid)}{label}")
+        lines.append(f"test MRR             {mrr_text(test)}{label}")
     return "\n".join(lines)
-
-
-def _with_spread(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    return f"{metrics['mrr']['mean']:.4f} ± {metrics['mrr']['std']:.4f}"

@@ -117,22 +117,16 @@ class AutoBLMSettings(SearchSettings):
             "dropout": self.dropout,
         }
 
-    def sampled_hyperparameters(self) -> list[dict[str, float]]:
-        """Return the hyperparameters that tuning tries, those of the search first."""
-        rng = np.random.default_rng([self.seed, 1])
+    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
+        """Return hyperparameters around those of the search; see `SearchSettings`."""
         base = self.base_hyperparameters()
-        samples = [base]
-        while len(samples) < self.tuning_samples:
-            rate, penalty, decay, dropout = rng.uniform(-1, 1, 4)
-            samples.append(
-                {
-                    "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
-                    "regularisation": base["regularisation"] * _REGULARISATION_FACTOR**penalty,
-                    "decay": 1.0 - (1.0 - _SLOWEST_DECAY) * (decay + 1) / 2,
-                    "dropout": max(base["dropout"], self.tuning_dropout * (dropout + 1) / 2),
-                }
-            )
-        return samples
+        rate, penalty, decay, dropout = rng.uniform(-1, 1, 4)
+        return {
+            "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
+            "regularisation": base["regularisation"] * _REGULARISATION_FACTOR**penalty,
+            "decay": 1.0 - (1.0 - _SLOWEST_DECAY) * (decay + 1) / 2,
+            "dropout": max(base["dropout"], self.tuning_dropout * (dropout + 1) / 2),
+        }
 
     @property
     def _may_drop(self) -> bool:

@@ -191,22 +191,16 @@ class ColdNASSettings(SearchSettings):
             "unseen_rate": self.unseen_rate,
         }
 
-    def sampled_hyperparameters(self) -> list[dict[str, float]]:
-        """Return the hyperparameters that tuning tries, those of the search first."""
-        rng = np.random.default_rng([self.seed, 1])
+    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
+        """Return hyperparameters around those of the search; see `SearchSettings`."""
         base = self.base_hyperparameters()
-        samples = [base]
-        while len(samples) < self.tuning_samples:
-            rate, weight_decay, unseen = rng.uniform(-1, 1, 3)
-            samples.append(
-                {
-                    "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
-                    "decay": base["decay"],
-                    "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
-                    "unseen_rate": min(1.0, base["unseen_rate"] * (1 + unseen)),
-                }
-            )
-        return samples
+        rate, weight_decay, unseen = rng.uniform(-1, 1, 3)
+        return {
+            "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
+            "decay": base["decay"],
+            "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
+            "unseen_rate": min(1.0, base["unseen_rate"] * (1 + unseen)),
+        }
 
     def _hidden_units(self) -> tuple[int, ...]:
         parts = [part.strip() for part in self.hidden_units.split(",")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -130,13 +131,18 @@ class RedGNNProblem:
 
     def training_blocks(self, epoch: int) -> Iterator[TrainingBlock]:
         """Return the batches of an epoch; see `StreamedProblem`."""
-        # By the first epoch, whichever epoch a resumed run goes on with.
-        graph, batches, _ = self._epoch(0)
-        self.training_regime.measure(graph, batches[0], _TRAINING)
+        regime = self._measured_regime
         graph, (heads, relations, tails), weights = self._epoch(epoch)
         numbers, share = np.arange(len(heads), dtype=np.int32), np.float32(1 / weights.sum())
-        for part, prepared in self.training_regime.prepare(graph, heads, relations, _TRAINING):
+        for part, prepared in regime.prepare(graph, heads, relations, _TRAINING):
             yield TrainingBlock(prepared, tails[part], weights[part], numbers[part], share)
+
+    @functools.cached_property
+    def _measured_regime(self) -> Regime:
+        """The regime of training, its sizes settled by the first epoch whatever is resumed."""
+        graph, batches, _ = self._epoch(0)
+        self.training_regime.measure(graph, batches[0], _TRAINING)
+        return self.training_regime
 
     def _epoch(self, epoch: int) -> tuple[RelationalGraph, np.ndarray, np.ndarray]:
         """Return an epoch's graph, its queries int32[3, S, B] and weights float32[S, B]."""

@@ -15,6 +15,7 @@ from kapl_jax.methods.contenders import (
     best_contender,
     best_seed,
     metrics_of_seeds,
+    mrr_text,
     result_rows,
 )
 from kapl_jax.methods.models import ModelStore
@@ -110,8 +111,8 @@ def describe_results(results: Mapping[str, Any]) -> str:
     best = results["best"]
     lines = [
         f"best on validation   {best['name']}: {best['formula']}",
-        f"validation MRR       {_with_spread(results['valid'])}",
-        f"test MRR             {_with_spread(results['test'])}",
+        f"validation MRR       {mrr_text(results['valid'])}",
+        f"test MRR             {mrr_text(results['test'])}",
     ]
     for name, metrics in results.get("by_file", {}).items():
         lines.append(f"  of {name}.txt alone {metrics['mrr']:.4f}")
@@ -119,7 +120,3 @@ def describe_results(results: Mapping[str, Any]) -> str:
     if rules:
         lines.append(f"rules alone, MRR     {rules['mrr']['rules']:.4f}")
     return "\n".join(lines)
-
-
-def _with_spread(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    return f"{metrics['mrr']['mean']:.4f} ± {metrics['mrr']['std']:.4f}"

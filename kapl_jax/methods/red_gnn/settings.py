@@ -180,22 +180,16 @@ class RedGNNSettings(SearchSettings):
             "dropout": self.dropout,
         }
 
-    def sampled_hyperparameters(self) -> list[dict[str, float]]:
-        """Return the hyperparameters that tuning tries, those of the search first."""
-        rng = np.random.default_rng([self.seed, 1])
+    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
+        """Return hyperparameters around those of the search; see `SearchSettings`."""
         base = self.base_hyperparameters()
-        samples = [base]
-        while len(samples) < self.tuning_samples:
-            rate, weight_decay, decay, dropout = rng.uniform(-1, 1, 4)
-            samples.append(
-                {
-                    "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
-                    "decay": 1.0 - 0.01 * (decay + 1) / 2,
-                    "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
-                    "dropout": _MOST_DROPOUT * (dropout + 1) / 2,
-                }
-            )
-        return samples
+        rate, weight_decay, decay, dropout = rng.uniform(-1, 1, 4)
+        return {
+            "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
+            "decay": 1.0 - 0.01 * (decay + 1) / 2,
+            "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
+            "dropout": _MOST_DROPOUT * (dropout + 1) / 2,
+        }
 
     def _searched_axes(self) -> dict[str, tuple[str | int, ...]]:
         flags: dict[str, Any] = {

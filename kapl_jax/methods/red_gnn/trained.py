@@ -97,7 +97,7 @@ class TrainedRedGNN:
                 return asked
         if len(self.graphs) == 1:
             self.graphs[0].answers.entity(given, query.place)
-        raise UserError(f"{self._nearest(given, query.place)}")
+        raise UserError(self._nearest(given, query.place))
 
     def _nearest(self, entity: str, place: str) -> str:
         found = []
