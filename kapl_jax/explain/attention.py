@@ -83,3 +83,31 @@ def inverse(relation: int, num_relations: int) -> int:
     if relation == 2 * num_relations:
         return relation
     return relation - num_relations if relation >= num_relations else relation + num_relations
+
+
+def traces_of(
+    heads: np.ndarray,
+    relations: np.ndarray,
+    num_relations: int,
+    scores: np.ndarray,
+    layers: Sequence[Sequence[LayerAttention]],
+) -> list[AttentionTrace]:
+    """Return the trace of each query of a batch.
+
+    Args:
+        heads: Query entities, `int[B]`.
+        relations: Query relations, `int[B]`.
+        num_relations: R.
+        scores: Of all entities, `float32[B, N]`.
+        layers: Of each layer the edges of each query.
+    """
+    return [
+        AttentionTrace(
+            int(head),
+            int(relation),
+            num_relations,
+            scores[place],
+            tuple(layer[place] for layer in layers),
+        )
+        for place, (head, relation) in enumerate(zip(heads, relations, strict=True))
+    ]

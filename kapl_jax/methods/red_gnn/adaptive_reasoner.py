@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.explain.attention import AttentionTrace, LayerAttention
+from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
 from kapl_jax.relational.adaptive import AdaptiveGraph, adaptive_graph, limits_for
 from kapl_jax.relational.adaptive_expansion import Step
 from kapl_jax.relational.adaptive_layers import Reached, propagate
@@ -68,16 +68,7 @@ class AdaptiveReasoner:
             _by_query(step, np.asarray(alpha), self.graph.num_entities)
             for step, alpha in zip(reached.steps, reached.attention, strict=True)
         ]
-        return [
-            AttentionTrace(
-                int(head),
-                int(relation),
-                self.graph.num_relations,
-                scores[place],
-                tuple(layer[place] for layer in layers),
-            )
-            for place, (head, relation) in enumerate(zip(heads, relations, strict=True))
-        ]
+        return traces_of(heads, relations, self.graph.num_relations, scores, layers)
 
     def _reached(self, heads: np.ndarray, relations: np.ndarray) -> Reached:
         found: Reached = self._propagate(

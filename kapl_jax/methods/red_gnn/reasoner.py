@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.explain.attention import AttentionTrace, LayerAttention
+from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
 from kapl_jax.methods.red_gnn.adaptive_reasoner import AdaptiveReasoner
 from kapl_jax.relational.choices import Choices, Offered, choices
 from kapl_jax.relational.expansion import Expander
@@ -101,16 +101,7 @@ class FrontierReasoner:
             _by_query(frontier, np.asarray(alpha), int(count), len(heads))
             for alpha, count in zip(weights, frontier.edge_counts, strict=True)
         ]
-        return [
-            AttentionTrace(
-                int(head),
-                int(relation),
-                self.graph.num_relations,
-                everything[place],
-                tuple(layer[place] for layer in layers),
-            )
-            for place, (head, relation) in enumerate(zip(heads, relations, strict=True))
-        ]
+        return traces_of(heads, relations, self.graph.num_relations, everything, layers)
 
     def _frontier(self, heads: np.ndarray, relations: np.ndarray) -> Frontier:
         expansion = self._expander.expand(heads)
