@@ -12,7 +12,7 @@ from tensorboardX import SummaryWriter
 # Which numbers of an event become scalars: event kind -> {key in the event: name of the scalar}.
 _SCALARS: Mapping[str, Mapping[str, str]] = {
     "candidate": {"score": "candidate_score", "loss": "candidate_loss"},
-    "epoch": {"loss": "loss"},
+    "epoch": {"loss": "loss", "score": "score"},
 }
 
 
@@ -20,7 +20,8 @@ class TensorBoardLog:
     """Writes the scalars of a run's events; the step of an event is its line in metrics.jsonl.
 
     Tags read `stage/name`: a candidate gives `candidate_score`, `candidate_loss` and `best_score`
-    (so far, in its stage), an epoch gives `loss`.
+    (so far, in its stage), an epoch gives `loss` and, where it was evaluated, `score`, the best of
+    those in training.
     """
 
     def __init__(self, path: Path, first_step: int = 0) -> None:

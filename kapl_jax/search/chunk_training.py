@@ -22,7 +22,7 @@ from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
 
 # Long enough that a call costs nothing beside its work, short enough for a lively progress bar.
 _SECONDS_PER_CALL = 0.5
-LogEpoch = Callable[[int, float], None]
+LogEpoch = Callable[[int, float, np.ndarray | None], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,8 @@ class ChunkTraining:
             checkpoint_seconds: Time between two checkpoints.
             evaluate_every: Evaluate after this many epochs and keep the best state of each
                 individual; 0 keeps the last.
-            log_epoch: Called with the epoch and the mean loss of the chunk after each call.
+            log_epoch: Called after each call with the epoch, the mean loss of the chunk, and where
+                it was evaluated the score of each individual.
         """
         self.trainer = trainer
         self.folder = folder
@@ -127,11 +128,13 @@ class ChunkTraining:
             began = time.monotonic()
             count = min(per_call, self._next_pause(chunk.epoch, stop) - chunk.epoch)
             progress.losses = self.trainer.train(chunk, count)
-            self.log_epoch(chunk.epoch, float(np.mean(progress.losses)))
             self.progress.advance(count * len(individuals))
             per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
+            scores = None
             if self._is_pause(chunk.epoch, stop):
-                progress.best = self._keep_best(chunk, progress.best)
+                scores = self._scores(self.trainer.evaluate(chunk), None)
+                progress.best = self._keep_best(chunk, scores, progress.best)
+            self.log_epoch(chunk.epoch, float(np.mean(progress.losses)), scores)
             if (keep or chunk.epoch < stop) and self._is_due():
                 self._save(tag, progress)
         if progress.best is not None:
@@ -161,8 +164,7 @@ class ChunkTraining:
     def _is_pause(self, epoch: int, stop: int) -> bool:
         return bool(self.evaluate_every) and (epoch == stop or epoch % self.evaluate_every == 0)
 
-    def _keep_best(self, chunk: Chunk, best: _Best | None) -> _Best:
-        scores = self._scores(self.trainer.evaluate(chunk), None)
+    def _keep_best(self, chunk: Chunk, scores: np.ndarray, best: _Best | None) -> _Best:
         self.progress.best(float(scores.max()))
         if best is None:
             state = jax.tree.map(jnp.copy, chunk.state)

@@ -213,16 +213,12 @@ class Stage:
         self._training.forget()
         self._recorded |= {event["id"]: event for event in self.run.events[first:]}
 
-    def _log_epoch(self, epoch: int, loss: float) -> None:
-        self.run.log(
-            {
-                "event": "epoch",
-                "stage": self.name,
-                "round": self._round,
-                "epoch": epoch,
-                "loss": loss,
-            }
-        )
+    def _log_epoch(self, epoch: int, loss: float, scores: np.ndarray | None) -> None:
+        where = {"stage": self.name, "round": self._round, "epoch": epoch}
+        event: dict[str, Any] = {"event": "epoch", **where, "loss": loss}
+        if scores is not None:
+            event |= {"score": float(scores.max()), "scores": scores.tolist()}
+        self.run.log(event)
 
     def _outcome(self, one: Individual) -> Outcome:
         record = self._recorded[one.id]

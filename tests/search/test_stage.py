@@ -129,6 +129,17 @@ def test_best_state_is_kept(tmp_path):
         np.testing.assert_allclose(one.score, same.score, rtol=1e-5)
 
 
+def test_scores_on_the_way_are_recorded(tmp_path):
+    individuals = make_individuals(4)
+    kept = run_stage(tmp_path, [individuals], full_training(6), evaluate_every=2)[0]
+    events = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    evaluated = [event for event in events if event["event"] == "epoch" and "scores" in event]
+    assert [event["epoch"] for event in evaluated] == [2, 4, 6]
+    assert [event["score"] for event in evaluated] == [max(event["scores"]) for event in evaluated]
+    best = np.max([event["scores"] for event in evaluated], axis=0)
+    np.testing.assert_allclose([one.score for one in kept], best, rtol=1e-6)
+
+
 def test_finish_adds_to_the_record_and_sees_the_chunk(tmp_path):
     def finish(chunk):
         slopes = make_trainer(4, 2).apply(chunk, slope)
