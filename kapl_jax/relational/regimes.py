@@ -20,8 +20,10 @@ from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layers import Drop
 from kapl_jax.relational.parameters import Parameters
 
-# The dense regime's adjacency of a batch is kept below this many numbers.
+# The dense regime's adjacency of a batch, or its messages where they are made one by one, are kept
+# below this many numbers.
 _MOST_CELLS = 1 << 23
+_MOST_MESSAGES = 1 << 25
 # Batches by which padded sizes are settled.
 _SAMPLE = 48
 
@@ -285,6 +287,10 @@ class AdaptiveRegime:
         )
 
 
-def fits_dense(offered: Offered, num_entities: int, batch_size: int) -> bool:
-    """Tell whether the dense regime can do what is offered, and its matrices are small."""
-    return dense_layers.can_be_dense(offered) and batch_size * num_entities**2 <= _MOST_CELLS
+def fits_dense(
+    offered: Offered, hidden_dim: int, batch_size: int, num_entities: int, num_edges: int
+) -> bool:
+    """Tell whether what the dense regime makes for a batch is small: matrices, or messages."""
+    if dense_layers.is_linear(offered):
+        return batch_size * num_entities**2 <= _MOST_CELLS
+    return batch_size * num_edges * hidden_dim <= _MOST_MESSAGES

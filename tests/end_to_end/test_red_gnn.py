@@ -47,6 +47,7 @@ def test_the_program_says_what_it_found_and_where(finished):
     value = results["test"]["mrr"]
     assert f"test MRR             {value['mean']:.4f} ± {value['std']:.4f}" in said
     assert set(results["by_file"]) == {"valid", "test"}
+    assert f"{results['reach']['test']:.1%}" in said
     assert results["rules"]["table"]
     assert said[-1] == "report: run/report/index.html"
     page = (finished / "run" / "report" / "index.html").read_text()

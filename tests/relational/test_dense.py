@@ -8,7 +8,7 @@ import pytest
 
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.dense import adjacency, dense_graph
-from kapl_jax.relational.dense_layers import can_be_dense
+from kapl_jax.relational.dense_layers import is_linear
 from kapl_jax.relational.graph import relational_graph
 
 N, R, QUERIES = 6, 2, 3
@@ -59,5 +59,5 @@ def test_adjacency_adds_the_attention_of_all_edges_between_two_entities():
         (Offered(messages=("rotation",)), False),
     ],
 )
-def test_only_what_is_linear_in_the_messages_can_be_dense(offered, expected):
-    assert can_be_dense(offered) is expected
+def test_only_what_is_linear_in_the_messages_is_linear(offered, expected):
+    assert is_linear(offered) is expected

@@ -69,7 +69,14 @@ def test_sizes_are_settled_once_for_a_purpose(asked):
     assert sizes == again
 
 
-def test_a_graph_of_few_entities_fits_where_all_that_is_offered_can_be_dense():
-    assert fits_dense(OFFERED, 135, 20)
-    assert not fits_dense(OFFERED, 40_000, 20)
-    assert not fits_dense(Offered(messages=("product",)), 135, 20)
+@pytest.mark.parametrize("offered", [OFFERED, Offered(messages=("product",))])
+def test_small_graphs_fit(offered):
+    assert fits_dense(offered, 48, 20, 135, 8_125)
+    assert not fits_dense(offered, 48, 20, 40_000, 200_000)
+
+
+def test_messages_made_one_by_one_take_memory_by_edges_and_width():
+    general = Offered(aggregations=("max",))
+    assert not fits_dense(general, 480, 20, 135, 8_125)
+    assert not fits_dense(general, 48, 20, 135, 81_250)
+    assert fits_dense(OFFERED, 480, 20, 135, 81_250)

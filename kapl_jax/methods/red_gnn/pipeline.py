@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem, mean_
 from kapl_jax.methods.red_gnn.reasons import RedGNNExplainer, example_reasons
 from kapl_jax.methods.red_gnn.results import make_results
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
+from kapl_jax.methods.red_gnn.space import narrowed
 from kapl_jax.methods.red_gnn.tasks import make_tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
 from kapl_jax.relational.regimes import fits_dense
@@ -60,20 +62,33 @@ class RedGNNPipeline(SearchPipeline[RedGNNSettings]):
         self.tasks = make_tasks(data, settings.evaluation_batch_size)
         if len(self.tasks.pool) < 2:
             raise UserError(f"{data.name}: found one training triple, expected at least two")
-        offered = settings.search_options().offered
         largest = max(settings.batch_size, settings.evaluation_batch_size)
+        sizes = (self.tasks.most_entities, self.tasks.most_edges)
         if settings.regime == "dense" and not fits_dense(
-            offered, self.tasks.most_entities, largest
+            settings.search_options().offered, self._widest(), largest, *sizes
         ):
             raise UserError(
-                f"--regime=dense: {self.tasks.most_entities} entities and batches of {largest}, or "
-                "messages other than sum, or maxima; expected --regime=frontier or auto"
+                f"--regime=dense: batches of {largest} queries on {sizes[0]} entities and "
+                f"{sizes[1]} edges are too large; expected --regime=frontier or auto, or smaller "
+                "--batch_size and --evaluation_batch_size"
             )
 
+    def _widest(self) -> int:
+        return max(
+            int(width) for width in self.choices.axes[self.choices.names.index("hidden_dim")]
+        )
+
     def options_of(self, structure: np.ndarray, final: bool) -> RedGNNOptions:
-        """Return the options of a structure's depth and width; see `SearchPipeline`."""
-        del final
-        return self.settings.options(self.choices.values(structure))
+        """Return the options of a structure's depth and width; see `SearchPipeline`.
+
+        Few structures train long at the end: there a program knows their message and aggregation
+        only, since others cost several times as much.
+        """
+        chosen = self.choices.values(structure)
+        options = self.settings.options(chosen)
+        if not final:
+            return options
+        return dataclasses.replace(options, offered=narrowed(options.offered, chosen))
 
     def make_problem(self, options: RedGNNOptions) -> RedGNNProblem:
         """Return the problem of training on the graph; see `SearchPipeline`."""

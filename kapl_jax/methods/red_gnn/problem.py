@@ -46,7 +46,7 @@ class RedGNNOptions:
         batch_size: Queries in a batch of training.
         fact_share: Share of the training triples that are edges in an epoch; the others are asked.
         dropout: Whether any candidate uses dropout.
-        regime: "dense", "frontier", or "auto": dense where it can be and the graph is small.
+        regime: "dense", "frontier", or "auto": dense where the graph is small.
         top_k: Nodes that a query adds in a layer (AdaProp); 0: all.
         most_edges: Edges of a query in a layer, where nodes are chosen.
         data_seed: Seed of the epochs' splits and orders, the same for all candidates.
@@ -113,8 +113,11 @@ class RedGNNProblem:
             samples=options.top_k > 0,
         )
         self.optimizer = optax.scale_by_adam()
-        self.training_regime = _regime(options, tasks.num_entities, options.batch_size)
-        self._ask = _regime(options, tasks.most_entities, tasks.valid.queries.heads.shape[1])
+        self.training_regime = _regime(
+            options, tasks.num_entities, tasks.most_edges, options.batch_size
+        )
+        asked = tasks.valid.queries.heads.shape[1]
+        self._ask = _regime(options, tasks.most_entities, tasks.most_edges, asked)
         self._drop = dropping if options.dropout else lambda key, rate: keep_all
 
     def init(
@@ -245,7 +248,7 @@ def mean_metrics(ranks: np.ndarray) -> dict[str, np.ndarray]:
     return {name: measures[name].mean(axis=1) for name in METRIC_NAMES}
 
 
-def _regime(options: RedGNNOptions, num_entities: int, batch_size: int) -> Regime:
+def _regime(options: RedGNNOptions, num_entities: int, num_edges: int, batch_size: int) -> Regime:
     if options.top_k:
         return AdaptiveRegime(
             options.offered,
@@ -254,7 +257,8 @@ def _regime(options: RedGNNOptions, num_entities: int, batch_size: int) -> Regim
             options.top_k,
             options.most_edges,
         )
-    small = fits_dense(options.offered, num_entities, batch_size)
+    offered = options.offered
+    small = fits_dense(offered, options.hidden_dim, batch_size, num_entities, num_edges)
     if options.regime == "dense" or (options.regime == "auto" and small):
         return DenseRegime(options.offered)
     return FrontierRegime(options.offered, options.num_layers, num_entities)

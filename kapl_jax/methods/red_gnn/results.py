@@ -22,6 +22,7 @@ from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.red_gnn.problem import mean_metrics
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.methods.red_gnn.tasks import Tasks
+from kapl_jax.relational.reach import within_reach
 
 
 def make_results(
@@ -72,6 +73,7 @@ def make_results(
         "best": description,
         **result_rows(contenders, outcomes, rows),
         **_by_group(data, tasks, ranks),
+        "reach": _reach(tasks, int(structure["num_layers"])),
         "parameters": rows[best.name]["parameters"],
     }
 
@@ -83,6 +85,15 @@ def number_of_parameters(structure: Mapping[str, Any], num_relations: int) -> in
     layer = relations * hidden + 3 * hidden * attention + 2 * attention + 1 + hidden * hidden
     gate = 6 * hidden * (hidden + 1) if structure["gate"] == "on" else 0
     return layers * layer + gate + hidden
+
+
+def _reach(tasks: Tasks, num_layers: int) -> dict[str, float]:
+    """Return of the validation and test triples the share that messages can answer."""
+    asked = {"valid": tasks.valid, "test": tasks.test}
+    return {
+        name: float(np.mean(within_reach(part.graph, part.triples, num_layers)))
+        for name, part in asked.items()
+    }
 
 
 def _by_group(data: ReasoningData, tasks: Tasks, ranks: np.ndarray) -> dict[str, Any]:
@@ -113,6 +124,8 @@ def describe_results(results: Mapping[str, Any]) -> str:
         f"best on validation   {best['name']}: {best['formula']}",
         f"validation MRR       {mrr_text(results['valid'])}",
         f"test MRR             {mrr_text(results['test'])}",
+        f"test answers in reach of {best['structure']['num_layers']} steps: "
+        f"{results['reach']['test']:.1%}",
     ]
     for name, metrics in results.get("by_file", {}).items():
         lines.append(f"  of {name}.txt alone {metrics['mrr']:.4f}")

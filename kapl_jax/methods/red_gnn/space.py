@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from kapl_jax.errors import UserError
@@ -69,6 +70,18 @@ def offered_by(space: ChoiceSpace) -> Offered:
         aggregations=tuple(map(str, axes["aggregation"])),
         gates=tuple(map(str, axes["gate"])),
         attention_dims=tuple(map(int, axes["attention_dim"])),
+    )
+
+
+def narrowed(offered: Offered, structure: Structure) -> Offered:
+    """Return what is offered with the message and the aggregation of `structure` alone.
+
+    A candidate's places may stay what they were: where there is one alternative, none is chosen.
+    """
+    return dataclasses.replace(
+        offered,
+        messages=(str(structure["message"]),),
+        aggregations=(str(structure["aggregation"]),),
     )
 
 

@@ -54,6 +54,11 @@ class Tasks:
         """Entities of the largest graph."""
         return max(self.valid.graph.num_entities, self.test.graph.num_entities)
 
+    @property
+    def most_edges(self) -> int:
+        """Edges of the largest graph."""
+        return max(self.valid.graph.num_edges, self.test.graph.num_edges)
+
 
 def make_tasks(data: ReasoningData, batch_size: int) -> Tasks:
     """Return the tasks of a graph, or of an inductive pair.
