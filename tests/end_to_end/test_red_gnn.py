@@ -47,7 +47,8 @@ def test_the_program_says_what_it_found_and_where(finished):
     value = results["test"]["mrr"]
     assert f"test MRR             {value['mean']:.4f} ± {value['std']:.4f}" in said
     assert set(results["by_file"]) == {"valid", "test"}
-    assert f"{results['reach']['test']:.1%}" in said
+    share = f"{results['reach']['test']:.1%}"
+    assert f"test answers in reach of 2 steps: {share}" in said
     assert results["rules"]["table"]
     assert said[-1] == "report: run/report/index.html"
     page = (finished / "run" / "report" / "index.html").read_text()
