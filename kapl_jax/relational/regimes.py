@@ -24,6 +24,8 @@ from kapl_jax.relational.parameters import Parameters
 # below this many numbers.
 _MOST_CELLS = 1 << 23
 _MOST_MESSAGES = 1 << 25
+# Batches that the device works on in one go, so that a long epoch can be saved on its way.
+_MOST_BATCHES = 256
 # Batches by which padded sizes are settled.
 _SAMPLE = 48
 
@@ -45,7 +47,12 @@ class Regime(Protocol):
     """Passes messages for batches of queries (head, relation) over a graph."""
 
     def prepare(
-        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+        self,
+        graph: RelationalGraph,
+        heads: np.ndarray,
+        relations: np.ndarray,
+        purpose: str,
+        first: int = 0,
     ) -> Iterator[tuple[slice, Prepared]]:
         """Prepare batches of queries, on the host.
 
@@ -55,9 +62,10 @@ class Regime(Protocol):
             relations: int32[S, B].
             purpose: Batches of one purpose are alike, and padded to the same few sizes; these are
                 settled by the first batches, where `measure` has not done so.
+            first: How many parts to leave out.
 
         Yields:
-            Which of the S batches, and what the device needs for them.
+            Part by part which of the S batches, and what the device needs for them.
         """
         ...
 
@@ -105,13 +113,18 @@ class FrontierRegime:
         self._ladders: dict[str, SizeLadder] = {}
 
     def prepare(
-        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+        self,
+        graph: RelationalGraph,
+        heads: np.ndarray,
+        relations: np.ndarray,
+        purpose: str,
+        first: int = 0,
     ) -> Iterator[tuple[slice, Prepared]]:
         """Expand the queries of each batch; see `Regime`."""
         self.measure(graph, heads, purpose)
         expander = Expander(graph, self.num_layers)
-        for number, batch in enumerate(heads):
-            expansion = expander.expand(batch)
+        for number in range(first, len(heads)):
+            expansion = expander.expand(heads[number])
             sizes = self._ladders[purpose].sizes(expansion)
             frontier = pad(expansion, sizes, relations[number], self.num_entities)
             steps = jax.tree.map(lambda leaf: leaf[None], frontier)
@@ -158,11 +171,17 @@ class DenseRegime:
         self.offered = offered
 
     def prepare(
-        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+        self,
+        graph: RelationalGraph,
+        heads: np.ndarray,
+        relations: np.ndarray,
+        purpose: str,
+        first: int = 0,
     ) -> Iterator[tuple[slice, Prepared]]:
         """Give all batches at once: the graph is the same for all; see `Regime`."""
         del purpose
-        yield slice(0, len(heads)), Prepared(dense_graph(graph), (heads, relations))
+        if not first:
+            yield slice(0, len(heads)), Prepared(dense_graph(graph), (heads, relations))
 
     def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
         """Do nothing: the sizes are those of the graph; see `Regime`."""
@@ -225,12 +244,21 @@ class AdaptiveRegime:
         self._limits: dict[str, Limits] = {}
 
     def prepare(
-        self, graph: RelationalGraph, heads: np.ndarray, relations: np.ndarray, purpose: str
+        self,
+        graph: RelationalGraph,
+        heads: np.ndarray,
+        relations: np.ndarray,
+        purpose: str,
+        first: int = 0,
     ) -> Iterator[tuple[slice, Prepared]]:
-        """Give all batches at once: nothing is expanded on the host; see `Regime`."""
+        """Give many batches at once: nothing is expanded on the host; see `Regime`."""
         self.measure(graph, heads, purpose)
         shared = _Limited(adaptive_graph(graph), self._limits[purpose])
-        yield slice(0, len(heads)), Prepared(shared, (heads, relations))
+        # Parts of equal size, but for the last: each size is a program.
+        size = -(-len(heads) // -(-len(heads) // _MOST_BATCHES))
+        for start in range(first * size, len(heads), size):
+            part = slice(start, min(start + size, len(heads)))
+            yield part, Prepared(shared, (heads[part], relations[part]))
 
     def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
         """Settle the limits by the graph's degrees, once; see `Regime`."""

@@ -97,6 +97,8 @@ class ChunkTraining:
         self.evaluate_every = evaluate_every
         self.log_epoch = log_epoch
         self._saved = time.monotonic()
+        # Epochs of the chunk in training that the bar has counted.
+        self._shown = 0.0
 
     def run(
         self,
@@ -124,11 +126,20 @@ class ChunkTraining:
         """
         progress = self._restore(tag, individuals, size) or self._begin(individuals, size, start)
         chunk, per_call = progress.chunk, 1
+
+        def after_part() -> bool:
+            self._show(chunk)
+            return self._is_due()
+
         while chunk.epoch < stop:
             began = time.monotonic()
             count = min(per_call, self._next_pause(chunk.epoch, stop) - chunk.epoch)
-            progress.losses = self.trainer.train(chunk, count)
-            self.progress.advance(count * len(individuals))
+            losses = self.trainer.train(chunk, count, after_part)
+            self._show(chunk)
+            if chunk.shares:
+                self._save(tag, progress)
+                continue
+            progress.losses = losses
             per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
             scores = None
             if self._is_pause(chunk.epoch, stop):
@@ -152,7 +163,14 @@ class ChunkTraining:
             chunk = self.trainer.start(individuals, size)
         else:
             chunk = self.trainer.resume(individuals, size, *start)
+        self._shown = float(chunk.epoch)
         return _Progress(chunk, np.full(len(individuals), np.nan, np.float32), None)
+
+    def _show(self, chunk: Chunk) -> None:
+        """Let the bar count what was trained since the last time."""
+        now = chunk.epoch + chunk.done
+        self.progress.advance((now - self._shown) * len(chunk.individuals))
+        self._shown = now
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._saved >= self.checkpoint_seconds
@@ -209,10 +227,10 @@ class ChunkTraining:
             count = len(chunk.individuals)
             state = jax.tree.map(lambda leaf: np.asarray(leaf)[:count], best.state)
             kept = (state, np.asarray(best.score), np.asarray(best.epoch))
-        tree = (self.trainer.fetch(chunk), progress.losses, kept)
-        save_pytree(
-            self._place(tag), tree, {"of": tag, "epoch": chunk.epoch, "has_best": best is not None}
-        )
+        shares = [np.asarray(share)[: len(chunk.individuals)] for share in chunk.shares]
+        tree = (self.trainer.fetch(chunk), progress.losses, kept, shares)
+        reached = {"epoch": chunk.epoch, "blocks": len(shares), "done": chunk.done}
+        save_pytree(self._place(tag), tree, {"of": tag, **reached, "has_best": best is not None})
         self._saved = time.monotonic()
 
     def _restore(
@@ -224,10 +242,13 @@ class ChunkTraining:
         state = self.trainer.state_shape(individuals)
         numbers = np.zeros(len(individuals))
         best_like = (state, numbers, numbers.astype(int)) if saved["has_best"] else ()
-        like = (state, numbers.astype(np.float32), best_like)
-        host_state, losses, kept = load_pytree(self._place(tag), like)
+        losses_like = numbers.astype(np.float32)
+        like = (state, losses_like, best_like, [losses_like] * saved["blocks"])
+        host_state, losses, kept, shares = load_pytree(self._place(tag), like)
         chunk = self.trainer.resume(individuals, size, host_state, saved["epoch"])
-        self.progress.advance(saved["epoch"] * len(individuals))
+        chunk.shares, chunk.done = shares, saved["done"]
+        self._shown = 0.0
+        self._show(chunk)
         if not saved["has_best"]:
             return _Progress(chunk, losses, None)
         best_state, score, epoch = kept

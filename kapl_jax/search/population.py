@@ -81,6 +81,7 @@ class Programs:
         data: The problem's data, on every device.
         init: `(cohort) -> state`.
         train: `(state, cohort, first epoch, end, data) -> (state, losses)`; gives up its state.
+            Where the host streams, `(state, cohort, epoch, data, block) -> (state, share)`.
         bytes_needed: Memory that one device needs to train, arguments included.
         compile_function: Compiles `(state, candidate, data, *more) -> values` of one individual;
             takes the function and what its further arguments are like.
@@ -107,6 +108,9 @@ class Chunk:
         state: Training state, population axis first.
         epoch: Epochs trained so far.
         programs: The programs compiled for this size.
+        shares: Of the epoch in progress, what each block added to its mean losses, float32[P];
+            empty between epochs.
+        done: How much of that epoch is done, 0 to 1.
     """
 
     individuals: Sequence[Individual]
@@ -114,6 +118,8 @@ class Chunk:
     state: PyTree
     epoch: int
     programs: Programs
+    shares: list[Any] = dataclasses.field(default_factory=list)
+    done: float = 0.0
 
 
 class PopulationTrainer(Generic[P]):
@@ -203,8 +209,21 @@ class PopulationTrainer(Generic[P]):
         cohort = make_cohort(individuals, len(individuals))
         return jax.eval_shape(_map_init(self.problem, cohort.axes), cohort)
 
-    def train(self, chunk: Chunk, epochs: int) -> np.ndarray:
-        """Train a chunk further; return the mean loss of the last epoch, float32[P]."""
+    def train(
+        self, chunk: Chunk, epochs: int, after_part: Callable[[], bool] | None = None
+    ) -> np.ndarray:
+        """Train a chunk further.
+
+        Args:
+            chunk: The chunk.
+            epochs: How many epochs further; one that is in progress is one of them.
+            after_part: Asked after each part of an epoch, where epochs have parts, whether to stop
+                there; `chunk.shares` then is not empty.
+
+        Returns:
+            The mean loss of the last epoch that was ended, float32[P]; NaN if none was.
+        """
+        del after_part
         start, stop = np.int32(chunk.epoch), np.int32(chunk.epoch + epochs)
         programs = chunk.programs
         chunk.state, losses = programs.train(chunk.state, chunk.cohort, start, stop, programs.data)

@@ -94,8 +94,12 @@ class StreamedProblem(TrainableProblem, Protocol):
     program, so there should be few.
     """
 
-    def training_blocks(self, epoch: int) -> Iterator[PyTree]:
-        """Return the blocks of an epoch, from 0, in order."""
+    def training_blocks(self, epoch: int, first: int = 0) -> Iterator[PyTree]:
+        """Return the blocks of an epoch, from 0, in order, without the `first` so many."""
+        ...
+
+    def weight(self, block: PyTree) -> float:
+        """Return how much of its epoch a block is; those of an epoch add up to 1."""
         ...
 
     def train_block(

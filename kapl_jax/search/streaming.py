@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.search.individual import Cohort, epoch_keys
@@ -70,6 +69,35 @@ class StreamedTrainer(PopulationTrainer[S]):
         count = len(chunk.individuals)
         return seen, jax.tree.map(lambda leaf: leaf[:count], values)
 
+    def train(
+        self, chunk: Chunk, epochs: int, after_part: Callable[[], bool] | None = None
+    ) -> np.ndarray:
+        """Train a chunk further, block by block; see `PopulationTrainer.train`."""
+        stop, count = chunk.epoch + epochs, len(chunk.individuals)
+        losses = np.full(count, np.nan, np.float32)
+        while chunk.epoch < stop:
+            if self._train_epoch(chunk, after_part):
+                break
+            shares = [np.asarray(share)[:count] for share in chunk.shares]
+            losses = np.sum(shares, axis=0, dtype=np.float32)
+            chunk.shares, chunk.done = [], 0.0
+            chunk.epoch += 1
+        return losses
+
+    def _train_epoch(self, chunk: Chunk, after_part: Callable[[], bool] | None) -> bool:
+        """Train to the end of an epoch, or tell that it was asked to stop before."""
+        problem, programs, epoch = self.problem, chunk.programs, np.int32(chunk.epoch)
+        for block in prefetched(problem.training_blocks(chunk.epoch, len(chunk.shares))):
+            placed = programs.placement.place_shared(block)
+            chunk.state, share = programs.train(
+                chunk.state, chunk.cohort, epoch, programs.data, placed
+            )
+            chunk.shares.append(share)
+            chunk.done += problem.weight(block)
+            if after_part is not None and after_part():
+                return True
+        return False
+
     def _compile_training(
         self, placement: Placement, state: PyTree, cohort: Cohort, data: PyTree
     ) -> tuple[Callable[..., tuple[PyTree, jax.Array]], int]:
@@ -86,25 +114,19 @@ class StreamedTrainer(PopulationTrainer[S]):
             return programs[key]
 
         def train(
-            state: PyTree, cohort: Cohort, start: int, stop: int, data: PyTree
+            state: PyTree, cohort: Cohort, epoch: np.int32, data: PyTree, block: PyTree
         ) -> tuple[PyTree, jax.Array]:
-            losses = jnp.zeros(cohort.stamp.shape, jnp.float32)
-            for epoch in range(int(start), int(stop)):
-                shares = []
-                for block in prefetched(problem.training_blocks(epoch)):
-                    placed, number = placement.place_shared(block), np.int32(epoch)
-                    state, share = program(block)(state, cohort, number, data, placed)
-                    shares.append(share)
-                losses = jnp.sum(jnp.stack(shares), axis=0)
-            return state, losses
+            trained: tuple[PyTree, jax.Array] = program(block)(state, cohort, epoch, data, block)
+            return trained
 
-        return train, program_bytes(program(next(iter(problem.training_blocks(0)))))
+        first = placement.place_shared(next(iter(problem.training_blocks(0))))
+        return train, program_bytes(program(first))
 
 
 def shapes(block: PyTree) -> Any:
     """Return what tells programs for blocks apart: structure, shapes and dtypes; hashable."""
     leaves, structure = jax.tree.flatten(block)
-    return structure, tuple((np.shape(leaf), np.result_type(leaf)) for leaf in leaves)
+    return structure, tuple((np.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves)
 
 
 def prefetched(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -11,7 +12,9 @@ from kapl_jax.search import chunk_training
 from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 from kapl_jax.search.stage import Stage
+from kapl_jax.search.streaming import StreamedTrainer
 from tests.search.test_population import make_individuals, make_trainer
+from tests.search.test_streaming import ENDS, EPOCHS, StreamedLine
 
 CONFIG = {"method": "toy", "settings": {}, "dataset": {}}
 
@@ -21,10 +24,18 @@ class Killed(Exception):
 
 
 def run_stage(
-    folder, individuals, schedule, *, chunk_size=4, evaluate_every=0, finish=None, **more
+    folder,
+    individuals,
+    schedule,
+    *,
+    trainer=None,
+    chunk_size=4,
+    evaluate_every=0,
+    finish=None,
+    **more,
 ):
     run = RunDirectory.open(folder, CONFIG)
-    trainer = make_trainer(chunk_size, 2)
+    trainer = trainer or make_trainer(chunk_size, 2)
     stage = Stage(
         "search",
         trainer,
@@ -60,11 +71,11 @@ def test_killed_anywhere_ends_with_the_same(tmp_path, monkeypatch, schedule, eva
     undisturbed = run_stage(tmp_path / "a", rounds(), schedule, evaluate_every=evaluate_every)
     real, calls = PopulationTrainer.train, {"left": 3, "epochs": 0}
 
-    def train_until_killed(self, chunk, epochs):
+    def train_until_killed(self, chunk, epochs, after_part):
         if calls["left"] == 0:
             raise Killed
         calls["left"] -= 1
-        return real(self, chunk, epochs)
+        return real(self, chunk, epochs, after_part)
 
     monkeypatch.setattr(PopulationTrainer, "train", train_until_killed)
     # A call an epoch and a checkpoint after each: every moment of the training can be resumed.
@@ -86,6 +97,36 @@ def test_killed_anywhere_ends_with_the_same(tmp_path, monkeypatch, schedule, eva
     lines = (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()
     trained = [e["id"] for e in map(json.loads, lines) if e["event"] == "candidate"]
     assert len(trained) == len(set(trained)) == 22
+
+
+@pytest.mark.parametrize("evaluate_every", [0, 1])
+def test_killed_within_an_epoch_ends_with_the_same(tmp_path, monkeypatch, evaluate_every):
+    def run(folder, **more):
+        trainer, schedule = StreamedTrainer(StreamedLine(), 3), full_training(EPOCHS)
+        more |= {"trainer": trainer, "evaluate_every": evaluate_every}
+        return run_stage(folder, [make_individuals(5)], schedule, **more)
+
+    undisturbed = run(tmp_path / "a")
+    blocks, weight = {"until kill": 2, "trained": 0}, StreamedLine.weight
+
+    def weight_until_killed(self, block):
+        if blocks["until kill"] == 0:
+            raise Killed
+        blocks["until kill"] -= 1
+        blocks["trained"] += 1
+        return weight(self, block)
+
+    monkeypatch.setattr(StreamedLine, "weight", weight_until_killed)
+    resumed = None
+    while resumed is None:
+        blocks["until kill"] = 2
+        with contextlib.suppress(Killed):
+            resumed = run(tmp_path / "b", checkpoint_seconds=0.0)
+    np.testing.assert_array_equal(scores(undisturbed), scores(resumed))
+    # A block is trained again only where the kill came before its checkpoint.
+    assert blocks["trained"] == 2 * EPOCHS * len(ENDS)
+    losses = [[one.record["loss"] for one in part[0]] for part in (undisturbed, resumed)]
+    assert losses[0] == losses[1]
 
 
 def test_recorded_individuals_are_not_trained_again(tmp_path, monkeypatch):

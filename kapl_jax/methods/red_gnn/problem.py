@@ -132,13 +132,17 @@ class RedGNNProblem:
         """Return the MRR; see `TrainableProblem.score`."""
         return metrics["mrr"]
 
-    def training_blocks(self, epoch: int) -> Iterator[TrainingBlock]:
+    def training_blocks(self, epoch: int, first: int = 0) -> Iterator[TrainingBlock]:
         """Return the batches of an epoch; see `StreamedProblem`."""
         regime = self._measured_regime
         graph, (heads, relations, tails), weights = self._epoch(epoch)
         numbers, share = np.arange(len(heads), dtype=np.int32), np.float32(1 / weights.sum())
-        for part, prepared in regime.prepare(graph, heads, relations, _TRAINING):
+        for part, prepared in regime.prepare(graph, heads, relations, _TRAINING, first):
             yield TrainingBlock(prepared, tails[part], weights[part], numbers[part], share)
+
+    def weight(self, block: TrainingBlock) -> float:
+        """Return how much of its epoch a block is; see `StreamedProblem`."""
+        return float(block.weights.sum() * block.share)
 
     @functools.cached_property
     def _measured_regime(self) -> Regime:

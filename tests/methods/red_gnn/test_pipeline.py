@@ -44,9 +44,7 @@ def searched(tmp_path_factory, compiled_plainly, compilation_cache):
 
 def candidates(run, stage):
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [
-        event for event in events if event["event"] == "candidate" and event["stage"] == stage
-    ]
+    return [event for event in events if event["event"] == "candidate" and event["stage"] == stage]
 
 
 def test_structures_of_several_depths_and_messages_are_searched(searched):
