@@ -7,11 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kapl_jax.relational import regimes
 from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.graph import relational_graph
 from kapl_jax.relational.layers import keep_all
 from kapl_jax.relational.parameters import RelationalModel
-from kapl_jax.relational.regimes import DenseRegime, FrontierRegime, fits_dense
+from kapl_jax.relational.regimes import (
+    AdaptiveRegime,
+    DenseRegime,
+    FrontierRegime,
+    fits_dense,
+)
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 N, R, L, STEPS, QUERIES = 10, 2, 2, 5, 3
@@ -29,7 +35,7 @@ def asked():
 
 @pytest.fixture(scope="module")
 def parameters():
-    return RelationalModel(R, L, 4, 3).init(jax.random.key(1))["params"]
+    return RelationalModel(R, L, 4, 3, samples=True).init(jax.random.key(1))["params"]
 
 
 def outcomes(regime, parameters, asked):
@@ -57,6 +63,41 @@ def test_regimes_give_the_same_losses_and_scores(asked, parameters):
     frontier = outcomes(FrontierRegime(OFFERED, L, N), parameters, asked)
     np.testing.assert_allclose(dense[1], frontier[1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(dense[0], frontier[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_query_that_may_keep_all_nodes_scores_as_if_it_did_not_choose(asked, parameters):
+    adaptive = AdaptiveRegime(OFFERED, L, N, top_k=N, most_edges=1000)
+    frontier = outcomes(FrontierRegime(OFFERED, L, N), parameters, asked)
+    np.testing.assert_allclose(
+        outcomes(adaptive, parameters, asked)[1], frontier[1], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_query_that_keeps_few_nodes_scores_few(asked, parameters):
+    narrow = outcomes(AdaptiveRegime(OFFERED, L, N, 1, 1000), parameters, asked)[1]
+    wide = outcomes(AdaptiveRegime(OFFERED, L, N, N, 1000), parameters, asked)[1]
+    assert np.all((narrow != 0).sum(axis=-1) <= 1 + L)
+    assert (narrow != 0).sum() < (wide != 0).sum()
+
+
+@pytest.mark.parametrize("kind", ["dense", "frontier", "adaptive"])
+def test_parts_can_be_left_out(asked, kind, monkeypatch):
+    monkeypatch.setattr(regimes, "_MOST_BATCHES", 2)
+    graph, heads, relations, _ = asked
+    regime = {
+        "dense": DenseRegime(OFFERED),
+        "frontier": FrontierRegime(OFFERED, L, N),
+        "adaptive": AdaptiveRegime(OFFERED, L, N, 2, 1000),
+    }[kind]
+    parts = list(regime.prepare(graph, heads, relations, "test"))
+    covered = np.concatenate([np.arange(STEPS)[part] for part, _ in parts])
+    assert covered.tolist() == list(range(STEPS))
+    assert len(parts) == {"dense": 1, "frontier": STEPS, "adaptive": 3}[kind]
+    for first in range(len(parts) + 1):
+        rest = list(regime.prepare(graph, heads, relations, "test", first))
+        assert [part for part, _ in rest] == [part for part, _ in parts[first:]]
+        for (_, one), (_, other) in zip(rest, parts[first:], strict=True):
+            jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 def test_sizes_are_settled_once_for_a_purpose(asked):

