@@ -31,7 +31,22 @@ def _published(
 
 
 SUGGESTED: Mapping[str, Mapping[str, Any]] = {
-    "umls": _published(0.0012, 0.9917, 0.000115, 48, 4, 0.0024, "relu", 20),
+    # Nine in ten triples as edges and more epochs: with three in four validation falls short. The
+    # published program's loss is 20 times ours here, so that its weight decay is a 20th of what it
+    # gives, 0.000115.
+    "umls": _published(
+        0.0012,
+        0.9917,
+        0.00000575,
+        48,
+        4,
+        0.0024,
+        "relu",
+        20,
+        fact_share=0.9,
+        final_epochs=150,
+        evaluate_every=5,
+    ),
     "family": _published(0.0036, 0.999, 0.000017, 48, 3, 0.29, "relu", 20),
     "WN18RR": _published(0.0021, 0.9962, 0.000037, 48, 5, 0.0067, "tanh", 100),
     "FB15K237": _published(0.0009, 0.9938, 0.00008, 48, 4, 0.0391, "relu", 5),
