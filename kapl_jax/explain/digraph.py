@@ -26,16 +26,19 @@ def strongest_between(
     walk: Sequence[tuple[int, int, int]],
     most: int,
     num_entities: int,
+    most_parallel: int = 3,
 ) -> tuple[LayerAttention, ...]:
     """Cut a digraph to at most `most` edges a layer, each still on a walk of what is left.
 
-    Edges are ranked by the strongest walk through them, so that those kept belong together.
+    Edges are ranked by the strongest walk through them, so that those kept belong together. Of many
+    between the same two entities a few say enough.
 
     Args:
         layers: The digraph as `edges_between` returns it.
         walk: A walk of L steps (source, relation, target) that stays whole; the strongest one.
         most: Largest number of edges of a layer, at least 1.
         num_entities: N.
+        most_parallel: Largest number of edges of a layer between the same two entities.
     """
     if not walk:
         return tuple(layers)
@@ -47,7 +50,10 @@ def strongest_between(
         through = behind[layer.sources] + logs + onward[layer.targets]
         # Where many walks are equally strong, the given one is preferred in all layers alike.
         through[_is_step(layer, step)] = np.inf
-        cut.append(layer.take(np.sort(np.argsort(-through, kind="stable")[:most])))
+        order = np.argsort(-through, kind="stable")
+        pairs = layer.sources[order].astype(np.int64) * num_entities + layer.targets[order]
+        order = order[_earlier_equals(pairs) < most_parallel]
+        cut.append(layer.take(np.sort(order[:most])))
         reached = behind[layer.sources] + logs
         behind = np.full(num_entities, -np.inf)
         np.maximum.at(behind, layer.targets, reached)
@@ -95,6 +101,16 @@ def _on_walks(
         needed[kept.sources] = True
         found.insert(0, kept)
     return tuple(found)
+
+
+def _earlier_equals(values: np.ndarray) -> np.ndarray:
+    """Return of each value how many before it are equal to it."""
+    order = np.argsort(values, kind="stable")
+    places = np.arange(len(values))
+    first = np.searchsorted(values[order], values[order])
+    found = np.empty_like(places)
+    found[order] = places - first
+    return found
 
 
 def _only(num_entities: int, entity: int) -> np.ndarray:

@@ -72,3 +72,15 @@ def test_the_way_behind_an_edge_counts_as_the_way_ahead():
     last = LayerAttention(*np.int32([[1, 2, 4], [0] * 3, [3] * 3]), np.float32([0.9, 0.5, 0.2]))
     _, cut = strongest_between((first, last), ((0, 0, 1), (1, 0, 3)), 2, 5)
     assert [edge[:3] for edge in edges(cut)] == [(1, 0, 3), (4, 0, 3)]
+
+
+def test_of_many_edges_between_two_entities_a_few_strong_ones_are_kept():
+    weights = np.array([0.5, 0.9, 0.2, 0.7, 0.4, 0.3], np.float32)
+    relations = np.arange(6)
+    layer = LayerAttention(np.zeros(6, int), relations, np.array([1, 1, 1, 1, 1, 2]), weights)
+    stay = LayerAttention(
+        np.array([1, 2]), np.array([6, 6]), np.array([1, 1]), np.array([1.0, 1.0], np.float32)
+    )
+    walk = ((0, 1, 1), (1, 6, 1))
+    kept, _ = strongest_between((layer, stay), walk, 10, 3, most_parallel=2)
+    assert kept.relations.tolist() == [1, 3, 5]
