@@ -103,11 +103,11 @@ def test_killed_between_groups_ends_with_the_same(tmp_path, rounds, monkeypatch)
     undisturbed, _, _ = run_grouped(tmp_path / "a", rounds, full_training(3))
     real, calls = PopulationTrainer.train, []
 
-    def train_twice(self, chunk, epochs):
+    def train_twice(self, chunk, epochs, after_part):
         calls.append(chunk)
         if len(calls) > 2:
             raise KeyboardInterrupt
-        return real(self, chunk, epochs)
+        return real(self, chunk, epochs, after_part)
 
     with monkeypatch.context() as patch:
         patch.setattr(PopulationTrainer, "train", train_twice)

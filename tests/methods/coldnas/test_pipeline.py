@@ -261,10 +261,10 @@ def kill_in(stage: str, moment: str, patch: pytest.MonkeyPatch) -> None:
         inside[:] = [tag["stage"]]
         return run_chunk(self, tag, *rest, **keywords)
 
-    def train_half(self, chunk, epochs):
+    def train_half(self, chunk, epochs, after_part=None):
         if moment == "training" and inside == [stage] and chunk.epoch == 1:
             raise Killed
-        return train(self, chunk, epochs)
+        return train(self, chunk, epochs, after_part)
 
     def forget(self):
         if moment == "recorded" and inside == [stage]:
