@@ -10,16 +10,7 @@ from kapl_jax.methods.red_gnn.problem import HYPERPARAMETERS, RedGNNOptions
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.relational.choices import Offered
 from kapl_jax.runs.settings import identity
-
-PUBLISHED = {
-    "activation": "relu",
-    "message": "sum",
-    "aggregation": "sum",
-    "gate": "on",
-    "attention_dim": 5,
-    "num_layers": 4,
-    "hidden_dim": 48,
-}
+from tests.methods.red_gnn.tiny import PUBLISHED
 
 
 def test_by_default_the_published_structure_is_trained():

@@ -13,16 +13,7 @@ from kapl_jax.methods.red_gnn.space import (
     parse_choices,
     parse_structure,
 )
-
-BASE = {
-    "activation": "relu",
-    "message": "sum",
-    "aggregation": "sum",
-    "gate": "on",
-    "attention_dim": 5,
-    "num_layers": 4,
-    "hidden_dim": 48,
-}
+from tests.methods.red_gnn.tiny import PUBLISHED
 
 
 def test_choices_are_split_at_commas_and_come_once():
@@ -51,10 +42,10 @@ def test_choices_that_do_not_exist_are_one_line_with_the_flag(text, axis, messag
 
 
 def test_a_structure_changes_what_it_mentions():
-    found = parse_structure(" message = product ,num_layers=3,", BASE, "--f")
-    assert found == {**BASE, "message": "product", "num_layers": 3}
-    assert parse_structure("", BASE, "--f") == BASE
-    assert BASE["message"] == "sum"
+    found = parse_structure(" message = product ,num_layers=3,", PUBLISHED, "--f")
+    assert found == {**PUBLISHED, "message": "product", "num_layers": 3}
+    assert parse_structure("", PUBLISHED, "--f") == PUBLISHED
+    assert PUBLISHED["message"] == "sum"
 
 
 @pytest.mark.parametrize(
@@ -69,17 +60,17 @@ def test_a_structure_changes_what_it_mentions():
 )
 def test_structures_that_cannot_be_are_one_line_with_the_flag(text, message):
     with pytest.raises(UserError) as caught:
-        parse_structure(text, BASE, "--f")
+        parse_structure(text, PUBLISHED, "--f")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_the_first_axes_of_a_candidate_are_what_programs_offer():
-    axes = {name: (BASE[name],) for name in NAMES}
+    axes = {name: (PUBLISHED[name],) for name in NAMES}
     axes |= {"activation": ("tanh", "relu"), "attention_dim": (3, 8), "num_layers": (2, 3)}
     space = make_space(axes)
     assert space.names == NAMES
     offered = offered_by(space)
     assert offered.axes == space.axes[:5]
-    structure = {**BASE, "activation": "relu", "attention_dim": 3, "num_layers": 3}
+    structure = {**PUBLISHED, "activation": "relu", "attention_dim": 3, "num_layers": 3}
     np.testing.assert_array_equal(space.candidate(structure), [1, 0, 0, 0, 0, 1, 0])

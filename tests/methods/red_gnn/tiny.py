@@ -31,6 +31,16 @@ STRUCTURE: dict[str, Any] = {
     "num_layers": 2,
     "hidden_dim": 4,
 }
+# What the flags give where none is given.
+PUBLISHED: dict[str, Any] = {
+    "activation": "relu",
+    "message": "sum",
+    "aggregation": "sum",
+    "gate": "on",
+    "attention_dim": 5,
+    "num_layers": 4,
+    "hidden_dim": 48,
+}
 # As the results keep it beside the best model.
 DESCRIPTION: dict[str, Any] = {"structure": STRUCTURE, "top_k": 0, "most_edges": 1}
 NUMBERS = {"learning_rate": 0.02, "decay": 0.9, "weight_decay": 0.01, "dropout": 0.0}
