@@ -15,7 +15,7 @@ from kapl_jax.evaluation.answer_ranking import (
     ranks_of_answers,
 )
 from kapl_jax.evaluation.ranking import filtered_ranks
-from tests.evaluation.test_ranking import slow_rank
+from tests.evaluation.slow import slow_rank
 
 N, R, BATCH = 7, 2, 3
 compiled = jax.jit(ranks_of_answers)

@@ -12,19 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kapl_jax.evaluation import ranking
-
-
-def slow_rank(scores, target, known):
-    """The realistic filtered rank of one query, entity by entity."""
-    rank = 1.0
-    for entity, score in enumerate(scores):
-        if entity == target or entity in known:
-            continue
-        if np.isnan(score) or np.isnan(scores[target]) or score > scores[target]:
-            rank += 1.0
-        elif score == scores[target]:
-            rank += 0.5
-    return rank
+from tests.evaluation.slow import slow_rank
 
 
 def slow_ranks_of_triples(triples, known_triples, tail_scores, head_scores):
