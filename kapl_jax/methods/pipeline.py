@@ -300,8 +300,8 @@ def run_pipeline(
     dataset: Mapping[str, Any],
     warnings: Sequence[str],
     make: Callable[[RunDirectory], SearchPipeline[Any]],
-) -> Path:
-    """Run a method, or continue its run, and return where the report is.
+) -> Path | None:
+    """Run a method, or continue its run, and return where the report is, None if there is none.
 
     Args:
         method: Name of the method.
@@ -327,4 +327,16 @@ def run_pipeline(
         ModelStore(run.path / "checkpoints").drop_finalists()
     finally:
         run.close()
-    return write_report([read_run(run.path)], run.path / "report")
+    return _write_report(run.path)
+
+
+def _write_report(path: Path) -> Path | None:
+    """Write the report of a run; it only accompanies the run: failing is a warning."""
+    try:
+        return write_report([read_run(path)], path / "report")
+    except Exception as error:
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        reason = " ".join(str(error).split())
+        again = f"python -m experiments.report --workdir={path}"
+        print_warnings([f"no report: {kind}{reason}; all else is done, `{again}` writes it"])
+        return None

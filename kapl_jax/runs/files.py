@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kapl_jax.errors import UserError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to the side and rename it to `path`, durable once this returns."""
+    """Write `text` to the side and rename it to `path`, durable once this returns.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to the side and rename it to `path`, durable once this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `content` to the side and rename it to `path`, durable once this returns.
+
+    Raises:
+        UserError: It cannot be written; what was there before still is.
+    """
     partial = partial_path(path)
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except OSError:
+            # On a full disk its bytes are wanted for something else.
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write `content` to an open file to its last byte: one call may write a part only."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make a failure to write `path` the one line that a user reads.
+
+    Raises:
+        UserError: An OSError came up within.
+    """
+    try:
+        yield
+    except OSError as error:
+        when = "there is room" if error.errno in _NO_ROOM else "it can be written"
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"{path}: cannot be written: {reason}; give the same command again when {when}"
+        ) from None
 
 
 def partial_path(path: Path) -> Path:
@@ -32,7 +78,11 @@ def partial_path(path: Path) -> Path:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON to `path`, all or nothing; NumPy values become plain ones."""
+    """Write `value` as indented JSON to `path`, all or nothing; NumPy values become plain ones.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -12,12 +12,12 @@ from kapl_jax.runs.run_directory import read_run
 Describe = Callable[[Mapping[str, Any]], str]
 
 
-def run_method(settings: Any, run: Callable[[Any], Path], describe: Describe) -> None:
+def run_method(settings: Any, run: Callable[[Any], Path | None], describe: Describe) -> None:
     """Run a method, or continue its run, and print what it found and where the report is.
 
     Args:
         settings: The method's settings; their `cpu_devices` and `workdir` are used.
-        run: Runs the method and returns where the report is.
+        run: Runs the method and returns where the report is, None if there is none.
         describe: Makes a few lines of results.json.
 
     Raises:
@@ -28,4 +28,5 @@ def run_method(settings: Any, run: Callable[[Any], Path], describe: Describe) ->
     results = read_run(settings.workdir).results
     if results is not None:
         print(describe(results))
-    print(f"report: {report}")
+    if report is not None:
+        print(f"report: {report}")

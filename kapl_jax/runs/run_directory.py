@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from kapl_jax.errors import UserError
-from kapl_jax.runs.files import partial_path, plain, write_json
+from kapl_jax.runs.files import (
+    partial_path,
+    plain,
+    write_all,
+    write_bytes,
+    write_json,
+    writing,
+)
+from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.tensorboard import TensorBoardLog
 
 CONFIG, METRICS, RESULTS = "config.json", "metrics.jsonl", "results.json"
@@ -38,7 +47,8 @@ def read_run(path: str | Path) -> Run:
     """Read a run directory, finished or not.
 
     Raises:
-        UserError: `path` is no run directory or one of its files cannot be read.
+        UserError: `path` is no run directory or one of its files cannot be read. Of lines of
+            metrics.jsonl that cannot be read there is a warning.
     """
     folder = Path(path)
     if not (folder / CONFIG).is_file():
@@ -47,14 +57,15 @@ def read_run(path: str | Path) -> Run:
             "of an earlier run"
         )
     results = _read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
-    return Run(folder, _read_json(folder / CONFIG), _read_events(folder / METRICS)[0], results)
+    return Run(folder, _read_json(folder / CONFIG), _read_events(folder / METRICS).events, results)
 
 
 class RunDirectory:
     """Writes one run: opened anew or continued, never mixed with another.
 
-    Events are appended to metrics.jsonl, durable once `log` returns; a line torn by a crash is cut
-    off when the run is opened again. `seconds` in the events is the time spent in this run, summed
+    Events are appended to metrics.jsonl, durable once `log` returns. A line torn by a crash is cut
+    off when the run is opened again, lines that cannot be read are left out with a warning: what
+    they recorded is done again. `seconds` in the events is the time spent in this run, summed
     over its interruptions.
     """
 
@@ -64,7 +75,7 @@ class RunDirectory:
         self._earlier = float(events[-1].get("seconds", 0.0)) if events else 0.0
         self._started = time.monotonic()
         self._stream = os.open(path / METRICS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._tensorboard = TensorBoardLog.resume(path / "tensorboard", events)
+        self._tensorboard = TensorBoardLog(path / "tensorboard", self.events)
 
     @classmethod
     def open(cls, path: str | Path, config: Mapping[str, Any]) -> RunDirectory:
@@ -90,10 +101,12 @@ class RunDirectory:
     @classmethod
     def _continue(cls, folder: Path, wanted: dict[str, Any]) -> RunDirectory:
         _check_same_run(folder, _read_json(folder / CONFIG), wanted)
-        events, intact = _read_events(folder / METRICS)
-        if (folder / METRICS).is_file():
-            os.truncate(folder / METRICS, intact)
-        return cls(folder, events)
+        read = _read_events(folder / METRICS)
+        if read.damaged:
+            write_bytes(folder / METRICS, read.intact)
+        elif (folder / METRICS).is_file():
+            os.truncate(folder / METRICS, len(read.intact))
+        return cls(folder, read.events)
 
     @classmethod
     def _begin(cls, folder: Path, wanted: dict[str, Any]) -> RunDirectory:
@@ -113,15 +126,29 @@ class RunDirectory:
         return self._earlier + time.monotonic() - self._started
 
     def log(self, *events: Mapping[str, Any]) -> None:
-        """Append events, all in one write, each with `seconds` added."""
+        """Append events, all or none, each with `seconds` added.
+
+        Raises:
+            UserError: They cannot be written; the record is as it was before.
+        """
         seconds = round(self.seconds, 3)
         stamped = [plain({**event, "seconds": seconds}) for event in events]
         lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in stamped)
-        os.write(self._stream, lines.encode())
-        os.fsync(self._stream)
+        with writing(self.path / METRICS):
+            self._append(lines.encode())
         self.events.extend(stamped)
-        for event in stamped:
-            self._tensorboard.add(event)
+        self._tensorboard.update()
+
+    def _append(self, content: bytes) -> None:
+        before = os.fstat(self._stream).st_size
+        try:
+            write_all(self._stream, content)
+            os.fsync(self._stream)
+        except BaseException:
+            # Else what a full disk left of a line would be the start of the next one.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._stream, before)
+            raise
 
     def recorded(self, event: str, stage: str | None = None) -> list[dict[str, Any]]:
         """Return the events of one kind (and stage) in the order they were logged."""
@@ -177,22 +204,48 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the events and the number of bytes they take: a torn last line is left out."""
+@dataclasses.dataclass(frozen=True)
+class _Record:
+    """What metrics.jsonl holds.
+
+    Attributes:
+        events: Its events.
+        intact: The bytes of their lines; a torn last line is left out.
+        damaged: How many lines within cannot be read.
+    """
+
+    events: list[dict[str, Any]]
+    intact: bytes
+    damaged: int
+
+
+def _read_events(path: Path) -> _Record:
+    """Read metrics.jsonl, with a warning where lines cannot be read."""
     if not path.is_file():
-        return [], 0
-    content = path.read_bytes()
-    intact = content.rfind(b"\n") + 1
-    events = []
-    for number, line in enumerate(content[:intact].splitlines(), start=1):
-        try:
-            event = json.loads(line)
-            if not isinstance(event, dict):
-                raise ValueError
-            events.append(event)
-        except ValueError:
-            raise UserError(
-                f"{path}:{number}: found {line[:40]!r}, expected a JSON object; the run cannot "
-                "be continued, remove the line or the folder"
-            ) from None
-    return events, intact
+        return _Record([], b"", 0)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    lines = content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
+    events = [_parse_event(line) for line in lines]
+    damaged = [number for number, event in enumerate(events, start=1) if event is None]
+    if damaged:
+        first, more = damaged[0], f" and {len(damaged) - 1} more lines" if damaged[1:] else ""
+        print_warnings(
+            [
+                f"{path}:{first}{more}: found {lines[first - 1][:40]!r}, expected a JSON object; "
+                "left out, what it recorded is done again when the run is continued"
+            ]
+        )
+        lines = [line for line, event in zip(lines, events, strict=True) if event is not None]
+    intact = b"".join(line + b"\n" for line in lines)
+    return _Record([event for event in events if event is not None], intact, len(damaged))
+
+
+def _parse_event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None

@@ -200,3 +200,22 @@ def test_contenders_are_told_apart_by_name_not_structure(tmp_path):
     found = run(tmp_path / "run", structure="[0, 0]", tuning_samples=1)
     by_name = {e["name"]: e["candidate"] for e in events(found, "final")}
     assert by_name == {"given": [0.0, 0.0], "zero": [0.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (UserError("x: cannot be written: no"), "x: cannot be written: no"),
+        (KeyError("a"), "KeyErr"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch, capsys, fault, said):
+    def refuse(*_):
+        raise fault
+
+    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", refuse)
+    found = run(tmp_path / "run", structure="[2, -1]", tuning_samples=1)
+    assert found.results is not None
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"warning: no report: {said}")
+    assert printed.count("\n") == 1

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kapl_jax.runs.files import partial_path, plain, write_json, write_text
+from kapl_jax.errors import UserError
+from kapl_jax.runs.files import partial_path, plain, write_all, write_json, write_text
 
 
 class Killed(Exception):
@@ -62,3 +65,34 @@ def test_a_crash_leaves_the_earlier_file(tmp_path, monkeypatch, moment):
 
 def test_partial_is_beside_the_file():
     assert partial_path(Path("a/b.json")).parent == Path("a")
+
+
+@pytest.mark.parametrize("moment", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(errno.ENOSPC, "there is room"), (errno.EROFS, "it can be written")]
+)
+def test_a_failure_is_one_line_and_leaves_the_earlier_file(
+    tmp_path, monkeypatch, moment, code, remedy
+):
+    path = tmp_path / "a.txt"
+    write_text(path, "earlier")
+
+    def fail(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, fail)
+        with pytest.raises(UserError, match=f"give the same command again when {remedy}") as caught:
+            write_text(path, "new")
+    assert str(caught.value).startswith(f"{path}: cannot be written: {os.strerror(code)}; ")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "earlier"
+
+
+def test_all_is_written_however_little_one_call_takes(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, content[:3]))
+    descriptor = os.open(tmp_path / "a", os.O_WRONLY | os.O_CREAT)
+    write_all(descriptor, b"0123456789")
+    os.close(descriptor)
+    assert (tmp_path / "a").read_bytes() == b"0123456789"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -51,10 +52,42 @@ def test_several_events_are_one_write(tmp_path, monkeypatch):
     """A kill between two writes would part them."""
     run = RunDirectory.open(tmp_path, CONFIG_A)
     real, written = os.write, []
-    monkeypatch.setattr(os, "write", lambda fd, data: written.append(data) or real(fd, data))
+    monkeypatch.setattr(os, "write", lambda fd, data: written.append(bytes(data)) or real(fd, data))
     run.log({"event": "a"}, {"event": "b"})
     assert [data.count(b"\n") for data in written if b'"event"' in data] == [2]
     run.close()
+
+
+def test_a_write_in_parts_is_whole(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:7]))
+    open_and_log(tmp_path, {"event": "a", "score": 1}, {"event": "a", "score": 2})
+    assert scores(read_run(tmp_path).events) == [1, 2]
+
+
+@pytest.mark.parametrize("room", [0, 1, 30, 60])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_failed_write_leaves_the_record_as_it_was(tmp_path, monkeypatch, room, code):
+    run = RunDirectory.open(tmp_path, CONFIG_A)
+    run.log({"event": "a", "score": 1})
+    left, real = [room], os.write
+
+    def fail(descriptor, data):
+        if not left[0]:
+            raise OSError(code, os.strerror(code))
+        written = real(descriptor, data[: left[0]])
+        left[0] -= written
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fail)
+        with pytest.raises(UserError, match=f"{METRICS}: cannot be written: ") as caught:
+            run.log({"event": "a", "score": 2}, {"event": "a", "score": 3})
+    assert "give the same command again" in str(caught.value)
+    assert scores(run.events) == [1]
+    run.log({"event": "a", "score": 4})
+    run.close()
+    assert scores(read_run(tmp_path).events) == [1, 4]
 
 
 def test_a_run_is_continued(tmp_path):
@@ -91,14 +124,19 @@ def test_a_torn_last_line_is_cut_off(tmp_path, torn):
     assert scores(read_run(tmp_path).events) == [1, 2]
 
 
-@pytest.mark.parametrize("line", [b"oops", b"[1]", b"\xff\xfe"])
-def test_a_bad_line_within_is_named(tmp_path, line):
+@pytest.mark.parametrize(
+    "line", [b"oops", b"[1]", b"\xff\xfe", b'{"event": "a"{"event": "a"}', b"\0"]
+)
+def test_lines_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, capsys, line):
     open_and_log(tmp_path, {"event": "a", "score": 1})
     with (tmp_path / METRICS).open("ab") as stream:
-        stream.write(line + b'\n{"event": "a"}\n')
-    for attempt in (lambda: read_run(tmp_path), lambda: RunDirectory.open(tmp_path, CONFIG_A)):
-        with pytest.raises(UserError, match=rf"{METRICS}:2: .*expected a JSON object"):
-            attempt()
+        stream.write(line + b'\n{"event": "a", "score": 2}\n' + line + b"\n")
+    assert scores(read_run(tmp_path).events) == [1, 2]
+    assert f"{METRICS}:2 and 1 more lines: found {line!r}" in capsys.readouterr().err
+    open_and_log(tmp_path, {"event": "a", "score": 3})
+    assert capsys.readouterr().err.count("\n") == 1
+    assert scores(read_run(tmp_path).events) == [1, 2, 3]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from kapl_jax.search.population import Chunk, PopulationTrainer
 from kapl_jax.search.stage import Finish
 
 
-def run_autoblm(settings: AutoBLMSettings) -> Path:
-    """Run AutoBLM, or continue its run, and return where the report is.
+def run_autoblm(settings: AutoBLMSettings) -> Path | None:
+    """Run AutoBLM, or continue its run, and return where the report is (or None).
 
     Raises:
         UserError: The data or the run directory cannot be used.

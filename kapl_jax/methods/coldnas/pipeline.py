@@ -35,8 +35,8 @@ from kapl_jax.search.schedule import full_training
 from kapl_jax.search.stage import Finish
 
 
-def run_coldnas(settings: ColdNASSettings) -> Path:
-    """Run ColdNAS, or continue its run, and return where the report is.
+def run_coldnas(settings: ColdNASSettings) -> Path | None:
+    """Run ColdNAS, or continue its run, and return where the report is (or None).
 
     Raises:
         UserError: The data or the run directory cannot be used.

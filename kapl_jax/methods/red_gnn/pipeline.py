@@ -28,8 +28,8 @@ from kapl_jax.search.stage import Finish
 from kapl_jax.search.streaming import StreamedTrainer
 
 
-def run_red_gnn(settings: RedGNNSettings) -> Path:
-    """Run RED-GNN, or continue its run, and return where the report is.
+def run_red_gnn(settings: RedGNNSettings) -> Path | None:
+    """Run RED-GNN, or continue its run, and return where the report is (or None).
 
     Raises:
         UserError: The data or the run directory cannot be used.

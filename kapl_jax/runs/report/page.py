@@ -7,7 +7,6 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kapl_jax.errors import UserError
 from kapl_jax.runs.files import write_text
 from kapl_jax.runs.report import summary
 from kapl_jax.runs.report.sections import SECTIONS
@@ -28,11 +27,7 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
         UserError: The page cannot be written.
     """
     page = out / "index.html"
-    html = render(runs)
-    try:
-        write_text(page, html)
-    except OSError as error:
-        raise UserError(f"{page}: cannot write the report: {error.strerror}") from None
+    write_text(page, render(runs))
     return page
 
 

@@ -281,5 +281,5 @@ def test_a_folder_that_cannot_be_written_is_a_user_error(
     fake: Callable[..., Run], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write the report"):
+    with pytest.raises(UserError, match=r"index.html: cannot be written: "):
         write_report([fake(finished=False, candidates=0)], tmp_path / "file" / "report")
