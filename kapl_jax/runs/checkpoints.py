@@ -12,7 +12,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from kapl_jax.errors import UserError
-from kapl_jax.runs.files import plain, write_json
+from kapl_jax.runs.files import write_json
 
 _TAG = "tag.json"
 
@@ -72,9 +72,10 @@ def load_pytree(folder: Path, like: Any) -> Any:
     return jax.tree.unflatten(structure, found)
 
 
-def same_tag(first: dict[str, Any] | None, second: dict[str, Any]) -> bool:
-    """Tell whether two tags are equal once both are plain JSON."""
-    return first is not None and plain(first) == plain(second)
+def remove_pytree(folder: Path) -> None:
+    """Remove the checkpoint in `folder`, with what a crash may have left of it beside."""
+    for name in (folder.name, f"{folder.name}.earlier", f"{folder.name}.partial"):
+        shutil.rmtree(folder.with_name(name), ignore_errors=True)
 
 
 def _newest(folder: Path) -> Path | None:

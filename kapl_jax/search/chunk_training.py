@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-import shutil
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.runs.checkpoints import load_pytree, load_tag, same_tag, save_pytree
+from kapl_jax.runs.checkpoints import load_pytree, load_tag, remove_pytree, save_pytree
 from kapl_jax.runs.progress import Progress
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
@@ -44,22 +46,73 @@ class Trained:
     score: float
 
 
-@dataclasses.dataclass
-class _Best:
-    """The best state of each individual of a chunk so far."""
+@flax.struct.dataclass
+class Best:
+    """The best state of each individual so far, the population axis first.
+
+    Attributes:
+        state: Training state.
+        score: float64[P].
+        epoch: int64[P].
+        metrics: Validation metrics by name, float64[P] each.
+    """
 
     state: PyTree
-    score: np.ndarray
-    epoch: np.ndarray
+    score: Any
+    epoch: Any
+    metrics: dict[str, Any]
+
+
+@flax.struct.dataclass
+class Standing:
+    """Where the training of some individuals has come to, on the host, the population axis first.
+
+    Attributes:
+        state: The last training state, from which training goes on.
+        losses: Mean losses of the last epoch, float32[P].
+        best: The best states so far, None where the last counts.
+        shares: Of an epoch in progress, see `Chunk.shares`.
+    """
+
+    state: PyTree
+    losses: Any
+    best: Best | None
+    shares: Sequence[Any] = ()
+
+    def take(self, rows: Any) -> Standing:
+        """Return that of some individuals, by index."""
+        taken: Standing = jax.tree.map(lambda leaf: leaf[rows], self)
+        return taken
+
+
+def join_standings(parts: Sequence[Standing]) -> Standing:
+    """Return those of all individuals, one part after the other."""
+    joined: Standing = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return joined
+
+
+@dataclasses.dataclass
+class Ended:
+    """A chunk at the end of its training.
+
+    Attributes:
+        results: Of each individual.
+        chunk: The chunk; its state is the one that the result is of.
+        standing: From which training could go on; None where nothing follows.
+    """
+
+    results: list[Trained]
+    chunk: Chunk
+    standing: Standing | None
 
 
 @dataclasses.dataclass
 class _Progress:
-    """Where the training of a chunk has come to."""
+    """Where the training of a chunk has come to, on the devices."""
 
     chunk: Chunk
     losses: np.ndarray
-    best: _Best | None
+    best: Best | None
 
 
 class ChunkTraining:
@@ -97,35 +150,34 @@ class ChunkTraining:
         self.evaluate_every = evaluate_every
         self.log_epoch = log_epoch
         self._saved = time.monotonic()
-        # Epochs of the chunk in training that the bar has counted.
-        self._shown = 0.0
+        # The epoch that the chunk in training started from, and what the bar counted since then.
+        self._began = 0
+        self._counted = 0.0
 
     def run(
         self,
         tag: dict[str, Any],
         individuals: Sequence[Individual],
         size: int,
-        start: tuple[PyTree, int] | None,
+        start: tuple[Standing, int] | None,
         stop: int,
         keep: bool,
-    ) -> tuple[list[Trained], Chunk]:
+    ) -> Ended:
         """Train a chunk up to epoch `stop`.
 
         Args:
-            tag: What tells this chunk from all others in the run.
+            tag: What tells this chunk from all others in the run; `ids` are its individuals.
             individuals: Its individuals.
             size: Its size on the devices.
-            start: States (as `PopulationTrainer.fetch` gives them) and epoch to start from; None
-                starts afresh.
+            start: Where the individuals stand and the epoch; None starts afresh.
             stop: The epoch to end at.
-            keep: Whether a checkpoint of the end is worth its while, because nothing is recorded
-                at the end of this chunk.
-
-        Returns:
-            The result of each individual, and the chunk, its state the one the result is of.
+            keep: Whether training may go on from the end, and a checkpoint of it is worth its
+                while, because nothing is recorded at the end of this chunk.
         """
+        self._began, self._counted = 0 if start is None else start[1], 0.0
         progress = self._restore(tag, individuals, size) or self._begin(individuals, size, start)
         chunk, per_call = progress.chunk, 1
+        self._show(chunk)
 
         def after_part() -> bool:
             self._show(chunk)
@@ -141,36 +193,62 @@ class ChunkTraining:
                 continue
             progress.losses = losses
             per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
-            scores = None
-            if self._is_pause(chunk.epoch, stop):
-                scores = self._scores(self.trainer.evaluate(chunk), None)
-                progress.best = self._keep_best(chunk, scores, progress.best)
+            scores = self._keep_best(progress) if self._is_pause(chunk.epoch, stop) else None
             self.log_epoch(chunk.epoch, float(np.mean(progress.losses)), scores)
             if (keep or chunk.epoch < stop) and self._is_due():
                 self._save(tag, progress)
+        standing = self._standing(progress) if keep else None
         if progress.best is not None:
+            # The last state is given up here: what is tested has the memory for itself.
             chunk.state = progress.best.state
-        return self._results(progress), chunk
+        return Ended(self._results(progress), chunk, standing)
 
-    def forget(self) -> None:
-        """Remove the checkpoints: what they were of is recorded."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def forget(self, recorded: Container[str]) -> None:
+        """Remove the checkpoints of chunks whose individuals are all recorded, by id."""
+        for folder, tag in self._checkpoints():
+            if all(one in recorded for one in tag["of"]["ids"]):
+                remove_pytree(folder)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _begin(
-        self, individuals: Sequence[Individual], size: int, start: tuple[PyTree, int] | None
+        self, individuals: Sequence[Individual], size: int, start: tuple[Standing, int] | None
     ) -> _Progress:
-        if start is None:
-            chunk = self.trainer.start(individuals, size)
-        else:
-            chunk = self.trainer.resume(individuals, size, *start)
-        self._shown = float(chunk.epoch)
+        if start is not None:
+            return self._place(*start, individuals, size)
+        chunk = self.trainer.start(individuals, size)
         return _Progress(chunk, np.full(len(individuals), np.nan, np.float32), None)
+
+    def _place(
+        self, standing: Standing, epoch: int, individuals: Sequence[Individual], size: int
+    ) -> _Progress:
+        """Put individuals back on the devices where they stand."""
+        chunk = self.trainer.resume(individuals, size, standing.state, epoch)
+        chunk.shares = list(standing.shares)
+        best = standing.best
+        if best is not None:
+            placed = self.trainer.place_state(chunk.programs, best.state, size)
+            best = dataclasses.replace(best, state=placed)
+        return _Progress(chunk, standing.losses, best)
+
+    def _standing(self, progress: _Progress) -> Standing:
+        """Fetch where a chunk stands to the host."""
+        chunk, best, count = progress.chunk, progress.best, len(progress.chunk.individuals)
+        if best is not None:
+            chosen = dataclasses.replace(chunk, state=best.state)
+            best = dataclasses.replace(best, state=self.trainer.fetch(chosen))
+        shares = [np.asarray(share)[:count] for share in chunk.shares]
+        return Standing(self.trainer.fetch(chunk), progress.losses, best, shares)
+
+    def take_back(self) -> None:
+        """Let the bar forget the chunk in training, which is to be trained otherwise."""
+        self.progress.advance(-self._counted)
 
     def _show(self, chunk: Chunk) -> None:
         """Let the bar count what was trained since the last time."""
-        now = chunk.epoch + chunk.done
-        self.progress.advance((now - self._shown) * len(chunk.individuals))
-        self._shown = now
+        trained = (chunk.epoch + chunk.done - self._began) * len(chunk.individuals)
+        self.progress.advance(trained - self._counted)
+        self._counted = trained
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._saved >= self.checkpoint_seconds
@@ -182,24 +260,37 @@ class ChunkTraining:
     def _is_pause(self, epoch: int, stop: int) -> bool:
         return bool(self.evaluate_every) and (epoch == stop or epoch % self.evaluate_every == 0)
 
-    def _keep_best(self, chunk: Chunk, scores: np.ndarray, best: _Best | None) -> _Best:
+    def _keep_best(self, progress: _Progress) -> np.ndarray:
+        """Evaluate a chunk, keep each individual's state where it is its best; return scores."""
+        chunk, best = progress.chunk, progress.best
+        metrics = self._evaluate(chunk)
+        scores = self._scores(metrics, None)
         self.progress.best(float(scores.max()))
         if best is None:
             state = jax.tree.map(jnp.copy, chunk.state)
-            return _Best(state, scores, np.full(len(scores), chunk.epoch))
+            progress.best = Best(state, scores, np.full(len(scores), chunk.epoch), metrics)
+            return scores
         better = scores > best.score
-        filled = np.concatenate([better, np.repeat(better[-1:], _size(chunk) - len(better))])
-        return _Best(
+        size = int(chunk.cohort.stamp.shape[0])
+        filled = np.concatenate([better, np.repeat(better[-1:], size - len(better))])
+        progress.best = Best(
             state=_choose(filled, chunk.state, best.state),
             score=np.where(better, scores, best.score),
             epoch=np.where(better, chunk.epoch, best.epoch),
+            metrics={
+                name: np.where(better, value, best.metrics[name]) for name, value in metrics.items()
+            },
         )
+        return scores
 
     def _results(self, progress: _Progress) -> list[Trained]:
         chunk, losses, best = progress.chunk, progress.losses, progress.best
-        metrics = self.trainer.evaluate(chunk)
-        scores = self._scores(metrics, losses if best is None else None)
-        epochs = best.epoch if best is not None else np.full(len(scores), chunk.epoch)
+        if best is None:
+            metrics = self._evaluate(chunk)
+            scores = self._scores(metrics, losses)
+            epochs = np.full(len(scores), chunk.epoch)
+        else:
+            metrics, scores, epochs = best.metrics, best.score, best.epoch
         return [
             Trained(
                 epochs=int(epochs[i]),
@@ -211,61 +302,77 @@ class ChunkTraining:
             for i in range(len(scores))
         ]
 
+    def _evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
+        metrics = self.trainer.evaluate(chunk)
+        return {name: np.asarray(value, np.float64) for name, value in metrics.items()}
+
     def _scores(self, metrics: dict[str, np.ndarray], losses: np.ndarray | None) -> np.ndarray:
         scores = np.asarray(self.trainer.problem.score(metrics), np.float64)
         sound = np.isfinite(scores) & (True if losses is None else np.isfinite(losses))
         return np.where(sound, scores, -np.inf)
 
-    def _place(self, tag: dict[str, Any]) -> Path:
-        digest = zlib.crc32(json.dumps(tag, sort_keys=True).encode())
-        return self.folder / f"{digest:08x}"
-
     def _save(self, tag: dict[str, Any], progress: _Progress) -> None:
-        chunk, best = progress.chunk, progress.best
-        kept: Any = ()
-        if best is not None:
-            count = len(chunk.individuals)
-            state = jax.tree.map(lambda leaf: np.asarray(leaf)[:count], best.state)
-            kept = (state, np.asarray(best.score), np.asarray(best.epoch))
-        shares = [np.asarray(share)[: len(chunk.individuals)] for share in chunk.shares]
-        tree = (self.trainer.fetch(chunk), progress.losses, kept, shares)
-        reached = {"epoch": chunk.epoch, "blocks": len(shares), "done": chunk.done}
-        save_pytree(self._place(tag), tree, {"of": tag, **reached, "has_best": best is not None})
+        standing, chunk = self._standing(progress), progress.chunk
+        metrics = [] if standing.best is None else list(standing.best.metrics)
+        reached = {"epoch": chunk.epoch, "blocks": len(standing.shares), "done": chunk.done}
+        digest = zlib.crc32(json.dumps(tag, sort_keys=True).encode())
+        save_pytree(
+            self.folder / f"{digest:08x}", standing, {"of": tag, **reached, "best": metrics}
+        )
         self._saved = time.monotonic()
+
+    def _checkpoints(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield the checkpoints of chunks in training, folder and tag."""
+        # Of one that a crash cut off while it was saved only the earlier may be there.
+        names = {entry.name.partition(".")[0] for entry in self.folder.glob("*")}
+        for name in sorted(names):
+            tag = load_tag(self.folder / name)
+            if tag is not None:
+                yield self.folder / name, tag
 
     def _restore(
         self, tag: dict[str, Any], individuals: Sequence[Individual], size: int
     ) -> _Progress | None:
-        saved = load_tag(self._place(tag))
-        if saved is None or not same_tag(saved["of"], tag):
+        """Go on from the newest checkpoint that holds these individuals, maybe among others.
+
+        A chunk that had to be made smaller so goes on where the larger one was.
+        """
+        ids = tag["ids"]
+        fitting = [
+            (folder, saved)
+            for folder, saved in self._checkpoints()
+            if {**saved["of"], "ids": ids} == tag and set(ids) <= set(saved["of"]["ids"])
+        ]
+        if not fitting:
             return None
-        state = self.trainer.state_shape(individuals)
-        numbers = np.zeros(len(individuals))
-        best_like = (state, numbers, numbers.astype(int)) if saved["has_best"] else ()
-        losses_like = numbers.astype(np.float32)
-        like = (state, losses_like, best_like, [losses_like] * saved["blocks"])
-        host_state, losses, kept, shares = load_pytree(self._place(tag), like)
-        chunk = self.trainer.resume(individuals, size, host_state, saved["epoch"])
-        chunk.shares, chunk.done = shares, saved["done"]
-        self._shown = 0.0
-        self._show(chunk)
-        if not saved["has_best"]:
-            return _Progress(chunk, losses, None)
-        best_state, score, epoch = kept
-        placed = self.trainer.place_state(chunk.programs, best_state, size)
-        return _Progress(chunk, losses, _Best(placed, score, epoch))
+        folder, saved = max(fitting, key=lambda one: one[1]["epoch"] + one[1]["done"])
+        standing = load_pytree(folder, self._standing_like(individuals, saved))
+        rows = [saved["of"]["ids"].index(one) for one in ids]
+        progress = self._place(standing.take(rows), saved["epoch"], individuals, size)
+        progress.chunk.done = saved["done"]
+        return progress
+
+    def _standing_like(self, individuals: Sequence[Individual], saved: dict[str, Any]) -> Standing:
+        """Return the shapes and dtypes of a saved standing."""
+        count = len(saved["of"]["ids"])
+        state = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype),
+            self.trainer.state_shape(individuals[:1]),
+        )
+        losses, numbers = np.zeros(count, np.float32), np.zeros(count)
+        best = None
+        if saved["best"]:
+            metrics = dict.fromkeys(saved["best"], numbers)
+            best = Best(state, numbers, numbers.astype(int), metrics)
+        return Standing(state, losses, best, [losses] * saved["blocks"])
 
 
-@jax.jit
+@partial(jax.jit, donate_argnums=2)
 def _choose(first_is_better: jax.Array, first: PyTree, second: PyTree) -> PyTree:
-    """Take each individual's state from `first` where told so, else from `second`."""
+    """Take each individual's state from `first` where told so, else from `second`, given up."""
 
     def choose(one: jax.Array, other: jax.Array) -> jax.Array:
         shape = (-1,) + (1,) * (one.ndim - 1)
         return jnp.where(first_is_better.reshape(shape), one, other)
 
     return jax.tree.map(choose, first, second)
-
-
-def _size(chunk: Chunk) -> int:
-    return int(chunk.cohort.stamp.shape[0])

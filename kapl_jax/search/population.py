@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
@@ -15,7 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from kapl_jax.errors import UserError
+from kapl_jax.search.compiling import (
+    compile_lowered,
+    full_precision,
+    is_out_of_memory,
+    matmul_precision,
+    memory_bytes,
+    program_bytes,
+)
 from kapl_jax.search.individual import Cohort, Individual, epoch_keys, initial_key, make_cohort
 from kapl_jax.search.problem import Problem, PyTree, TrainableProblem
 
@@ -28,8 +33,6 @@ _CPU_CHUNK_PER_DEVICE = 4
 _CPU_SMALLEST_CHUNK = 2
 _CPU_STATE_BYTES = 8 << 20
 _USABLE_MEMORY = 0.7
-# XLA prefers vectors of 256 bits; where there are 512 they were measured to be 7 % faster.
-_CPU_COMPILER_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 
 
 class Placement:
@@ -82,7 +85,8 @@ class Programs:
         init: `(cohort) -> state`.
         train: `(state, cohort, first epoch, end, data) -> (state, losses)`; gives up its state.
             Where the host streams, `(state, cohort, epoch, data, block) -> (state, share)`.
-        bytes_needed: Memory that one device needs to train, arguments included.
+        train_bytes: Memory that one device needs to train, arguments included.
+        state_bytes: Memory of the state on one device.
         compile_function: Compiles `(state, candidate, data, *more) -> values` of one individual;
             takes the function and what its further arguments are like.
         applied: What was compiled so.
@@ -92,9 +96,10 @@ class Programs:
     data: PyTree
     init: Callable[..., PyTree]
     train: Callable[..., tuple[PyTree, jax.Array]]
-    bytes_needed: int
-    compile_function: Callable[..., Callable[..., PyTree]]
-    applied: dict[Any, Callable[..., PyTree]]
+    train_bytes: int
+    state_bytes: int
+    compile_function: Callable[..., Any]
+    applied: dict[Any, Any]
     placement: Placement
 
 
@@ -135,36 +140,84 @@ class PopulationTrainer(Generic[P]):
     cpu_options: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
-        self, problem: P, chunk_size: int = 0, devices: Sequence[jax.Device] | None = None
+        self,
+        problem: P,
+        chunk_size: int = 0,
+        devices: Sequence[jax.Device] | None = None,
+        precision: str = "default",
     ) -> None:
         """Prepare to train `problem`.
 
         Args:
             problem: What to train.
             chunk_size: Most individuals on the devices at once; 0 lets memory decide.
-            devices: Devices to spread a chunk over; all by default.
+            devices: Devices to spread a chunk over; all of this process by default.
+            precision: Of matrix products in training, of `compiling.PRECISIONS`. Whatever is
+                applied to trained states is computed in full float32.
         """
         self.problem = problem
-        self.devices = list(devices or jax.devices())
+        self.devices = list(devices or jax.local_devices())
         self.chunk_size = chunk_size
+        self.precision = precision
         self._programs: dict[tuple[int, bool], Programs] = {}
+        # The problem's data on the first so many devices.
+        self._placed: dict[int, PyTree] = {}
 
-    def chunk_limit(self, individuals: Sequence[Individual]) -> int:
-        """Return how many of these individuals fit on the devices at once, compiling for it."""
+    @property
+    def platform(self) -> str:
+        """The kind of the devices: "cpu", "gpu" or "tpu"."""
+        return str(self.devices[0].platform)
+
+    def chunk_limit(self, individuals: Sequence[Individual], keeps_best: bool = False) -> int:
+        """Return how many of these individuals fit on the devices at once, compiling for it.
+
+        Args:
+            individuals: What is to be trained.
+            keeps_best: Whether the best states are kept beside those in training.
+        """
         if self.chunk_size:
             return self.chunk_size
-        on_cpu = self.devices[0].platform == "cpu"
+        on_cpu = self.platform == "cpu"
         limit = len(self.devices) * self._cpu_chunk(individuals) if on_cpu else len(individuals)
         size, _ = self.layout(len(individuals), limit)
-        needed = self._get_programs(individuals[:size], size).bytes_needed
-        usable = int(_USABLE_MEMORY * _memory_bytes(self.devices[0]))
+        memory = memory_bytes(self.devices[0])
+        if memory is None:
+            return limit
         width = self._num_devices(size)
         # A CPU's devices share one memory; every accelerator has its own.
-        needed = needed * width if on_cpu else needed
+        needed = self.bytes_needed(individuals[:size], size, keeps_best) * (width if on_cpu else 1)
+        usable = int(_USABLE_MEMORY * memory)
         if needed <= usable:
             return limit
         fitting = max(1, int(size * usable / needed))
         return fitting if fitting < width else fitting // width * width
+
+    def smaller_chunk(self, size: int) -> int:
+        """Return a chunk size of which a device needs about half the memory; 0 if there is none."""
+        width = 1 if self.platform == "cpu" else self._num_devices(size)
+        return size // width // 2 * width
+
+    def bytes_needed(
+        self, individuals: Sequence[Individual], size: int, keeps_best: bool = False
+    ) -> int:
+        """Return the memory that one device needs for a chunk of these individuals.
+
+        All that lives at once is counted: the state, the data, what training or evaluation need
+        for the time being, and the best states where they are kept. What is not known before it is
+        tried, such as what the compiler of an accelerator needs for itself, is left to the margin.
+        """
+        try:
+            programs = self._get_programs(individuals, size)
+            working = max(programs.train_bytes, self._evaluation_bytes(programs))
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            smaller = self.smaller_chunk(size)
+            if not is_out_of_memory(error) or not smaller:
+                raise
+        else:
+            return working + (programs.state_bytes if keeps_best else 0)
+        # Where it cannot even be compiled, as much more than a smaller one as it is larger.
+        part = self.bytes_needed(individuals[:smaller], smaller, keeps_best)
+        return part * size // smaller
 
     def layout(self, count: int, limit: int) -> tuple[int, list[slice]]:
         """Split `count` individuals into chunks of equal size, at most `limit`.
@@ -246,10 +299,17 @@ class PopulationTrainer(Generic[P]):
         values = programs.applied[function](chunk.state, chunk.cohort.candidate, programs.data)
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(chunk.individuals)], values)
 
+    def _evaluation_bytes(self, programs: Programs) -> int:
+        """Return the memory that one device needs to evaluate a chunk."""
+        function = cast(Problem, self.problem).evaluate
+        if function not in programs.applied:
+            programs.applied[function] = programs.compile_function(function)
+        return program_bytes(programs.applied[function])
+
     def _cpu_chunk(self, individuals: Sequence[Individual]) -> int:
         """Return how many individuals suit a core's cache."""
         leaves = jax.tree.leaves(self.state_shape(individuals[:1]))
-        state = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+        state = sum(map(_bytes_of, leaves))
         fitting = _CPU_STATE_BYTES // max(1, state)
         return min(_CPU_CHUNK_PER_DEVICE, max(_CPU_SMALLEST_CHUNK, fitting))
 
@@ -269,28 +329,34 @@ class PopulationTrainer(Generic[P]):
         """Compile what chunks like this cohort need."""
         problem = self.problem
         placed = placement.place_cohort(cohort)
-        data = placement.place_shared(problem.data)
+        width = placement.mesh.size
+        if width not in self._placed:
+            self._placed[width] = placement.place_shared(problem.data)
+        data = self._placed[width]
         mapped = placement.over_devices(_map_init(problem, cohort.axes), (placement.cohort,))
-        init = finish_compiling(jax.jit(mapped).lower(placed))
+        init = compile_lowered(jax.jit(mapped).lower(placed), self.platform)
         state = jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             jax.eval_shape(_map_init(problem, cohort.axes), placed),
             init.output_shardings,
         )
-        train, bytes_needed = self._compile_training(placement, state, placed, data)
+        with matmul_precision(self.precision):
+            train, train_bytes = self._compile_training(placement, state, placed, data)
 
         def compile_function(function: Callable[..., PyTree], *more: PyTree) -> Any:
             axes = (0, 0, None, *(None for _ in more))
             inputs = (SPLIT, SPLIT, WHOLE, *(WHOLE for _ in more))
             mapped = placement.over_devices(jax.vmap(function, in_axes=axes), inputs)
-            lowered = jax.jit(mapped).lower(state, placed.candidate, data, *more)
-            return finish_compiling(lowered, **self.cpu_options)
+            with full_precision():
+                lowered = jax.jit(mapped).lower(state, placed.candidate, data, *more)
+            return compile_lowered(lowered, self.platform, **self.cpu_options)
 
         return Programs(
             data=data,
             init=init,
             train=train,
-            bytes_needed=bytes_needed,
+            train_bytes=train_bytes,
+            state_bytes=sum(_bytes_of(leaf) for leaf in jax.tree.leaves(state)) // width,
             compile_function=compile_function,
             applied={},
             placement=placement,
@@ -306,22 +372,8 @@ class PopulationTrainer(Generic[P]):
             _map_train(cast(Problem, self.problem), cohort.axes), inputs
         )
         lowered = jax.jit(mapped, donate_argnums=0).lower(state, cohort, epoch, epoch, data)
-        train = finish_compiling(lowered, **self.cpu_options)
+        train = compile_lowered(lowered, self.platform, **self.cpu_options)
         return train, program_bytes(train)
-
-
-def finish_compiling(lowered: Any, **more: Any) -> Any:
-    """Compile a lowered program, on CPUs with the options that suit them if they are known.
-
-    Args:
-        lowered: The program.
-        **more: Further options of XLA for CPUs.
-    """
-    if jax.default_backend() == "cpu":
-        # Releases of jaxlib differ in the options that they know.
-        with contextlib.suppress(jax.errors.JaxRuntimeError):
-            return lowered.compile({**_CPU_COMPILER_OPTIONS, **more})
-    return lowered.compile()
 
 
 def _map_init(problem: TrainableProblem, axes: Cohort) -> Callable[[Cohort], PyTree]:
@@ -352,26 +404,5 @@ def _map_train(problem: Problem, axes: Cohort) -> Callable[..., tuple[PyTree, ja
     return train
 
 
-def program_bytes(compiled: Any) -> int:
-    """Return the memory one device needs while the program runs, its arguments included."""
-    analysis = compiled.memory_analysis()
-    if analysis is None:
-        return 0
-    aliased = analysis.alias_size_in_bytes
-    return (
-        analysis.argument_size_in_bytes
-        + analysis.output_size_in_bytes
-        + analysis.temp_size_in_bytes
-        - aliased
-    )
-
-
-def _memory_bytes(device: jax.Device) -> int:
-    """Return the memory of `device`: its own, or for a CPU what the machine has available."""
-    statistics = device.memory_stats() if device.platform != "cpu" else None
-    if statistics and "bytes_limit" in statistics:
-        return int(statistics["bytes_limit"])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        raise UserError("--chunk_size: the memory of this machine is unknown, give it") from None
+def _bytes_of(array: Any) -> int:
+    return math.prod(array.shape) * int(array.dtype.itemsize)

@@ -9,11 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from kapl_jax.errors import UserError
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.run_directory import RunDirectory
-from kapl_jax.search.chunk_training import ChunkTraining, Trained
+from kapl_jax.search.chunk_training import ChunkTraining, Standing, Trained, join_standings
+from kapl_jax.search.compiling import is_out_of_memory
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
+from kapl_jax.search.population import Chunk, PopulationTrainer
 from kapl_jax.search.schedule import Schedule
 
 Finish = Callable[[Chunk], Sequence[Mapping[str, Any]]]
@@ -41,7 +43,8 @@ class Stage:
 
     How a round is split into chunks depends on the round alone, so that an interrupted run repeats
     it exactly. A chunk whose results are recorded is not trained again; one that was interrupted
-    goes on from its checkpoint, or from its start. Where candidates are dropped early, a round is
+    goes on from its checkpoint, or from its start. A chunk that does not fit in the memory is made
+    smaller, and that is recorded. Where candidates are dropped early, a round is
     recorded as a whole: its survivors would need the company of the dropped ones again.
     """
 
@@ -81,6 +84,7 @@ class Stage:
         self.run = run
         self.describe = describe
         self.progress = progress
+        self.evaluate_every = evaluate_every
         self.finish = finish
         self.group = group
         self._training = ChunkTraining(
@@ -122,58 +126,117 @@ class Stage:
         return [one for name, one in unique.items() if rounds.get(name, self._round) == self._round]
 
     def _train_at_once(self, individuals: Sequence[Individual]) -> None:
-        size, parts = self.trainer.layout(len(individuals), self._chunk_limit(individuals))
-        for part in parts:
-            members = individuals[part]
-            if self._all_recorded(members):
-                self.progress.advance(self.schedule.cost(len(members)))
-                continue
-            tag = self._tag(0, members)
-            stop = self.schedule.epochs
-            results, chunk = self._training.run(tag, members, size, None, stop, keep=False)
-            self._record(zip(members, results, self._extras(chunk), strict=True))
+        waiting = [one for one in individuals if one.id not in self._recorded]
+        self.progress.advance(self.schedule.cost(len(individuals) - len(waiting)))
+
+        def train(members: Sequence[Individual], size: int) -> None:
+            tag, stop = self._tag(0, members), self.schedule.epochs
+            ended = self._training.run(tag, members, size, None, stop, keep=False)
+            self._record(zip(members, ended.results, self._extras(ended.chunk), strict=True))
+
+        self._train_in_chunks(waiting, len(individuals), train)
 
     def _train_rung_by_rung(self, individuals: Sequence[Individual]) -> None:
-        members, states, trained = list(individuals), None, 0
+        members, standing, trained = list(individuals), None, 0
         gone: list[tuple[Individual, Trained, Mapping[str, Any]]] = []
         for rung, epochs in enumerate(self.schedule.rungs):
-            results, states, extras = self._train_rung(rung, members, states, trained)
+            results, standing, extras = self._train_rung(rung, members, standing, trained)
             stay = self.schedule.survivors(rung, np.array([one.score for one in results]))
             leave = sorted(set(range(len(members))) - set(stay.tolist()))
             gone += [(members[i], results[i], extras[i]) for i in leave]
             members = [members[i] for i in stay]
-            states = jax.tree.map(lambda leaf, stay=stay: leaf[stay], states)
+            standing = standing.take(stay)
             trained = epochs
         self._record(gone)
 
     def _train_rung(
-        self, rung: int, members: Sequence[Individual], states: PyTree | None, trained: int
-    ) -> tuple[list[Trained], PyTree, list[Mapping[str, Any]]]:
-        """Train all members up to a rung; return their results, host states and extras."""
-        size, parts = self.trainer.layout(len(members), self._chunk_limit(members))
-        results: list[Trained] = []
-        extras: list[Mapping[str, Any]] = []
-        fetched = []
-        for part in parts:
-            start = None
-            if states is not None:
-                start = (jax.tree.map(lambda leaf, part=part: leaf[part], states), trained)
-            stop = self.schedule.rungs[rung]
-            tag = self._tag(rung, members[part])
-            found, chunk = self._training.run(tag, members[part], size, start, stop, keep=True)
-            results += found
-            extras += self._extras(chunk)
-            fetched.append(self.trainer.fetch(chunk))
-        return results, jax.tree.map(lambda *parts: np.concatenate(parts), *fetched), extras
+        self, rung: int, members: Sequence[Individual], standing: Standing | None, trained: int
+    ) -> tuple[list[Trained], Standing, list[Mapping[str, Any]]]:
+        """Train all members up to a rung; return their results, where they stand and extras."""
+        results, extras = list[Trained](), list[Mapping[str, Any]]()
+        reached: list[Standing] = []
+
+        def train(part: Sequence[Individual], size: int) -> None:
+            begun = slice(len(results), len(results) + len(part))
+            start = None if standing is None else (standing.take(begun), trained)
+            tag, stop = self._tag(rung, part), self.schedule.rungs[rung]
+            ended = self._training.run(tag, part, size, start, stop, keep=True)
+            assert ended.standing is not None
+            added = self._extras(ended.chunk)
+            results.extend(ended.results)
+            extras.extend(added)
+            reached.append(ended.standing)
+
+        self._train_in_chunks(members, len(members), train)
+        return results, join_standings(reached), extras
+
+    def _train_in_chunks(
+        self,
+        members: Sequence[Individual],
+        count: int,
+        train: Callable[[Sequence[Individual], int], None],
+    ) -> None:
+        """Train chunk after chunk of `members`, in smaller ones where the memory does not suffice.
+
+        Args:
+            members: Who is to be trained, the last of `count` that are cut into equal chunks.
+            count: How many there are with those that are trained already.
+            train: Trains some of them in a chunk of a size.
+        """
+        done = 0
+        while done < len(members):
+            size, _ = self.trainer.layout(count, self._chunk_limit(members))
+            part = members[done : done + size]
+            if self._fits(train, part, size):
+                done += len(part)
+            else:
+                self._log_chunk_limit(self.trainer.smaller_chunk(size))
+
+    def _fits(
+        self,
+        train: Callable[[Sequence[Individual], int], None],
+        part: Sequence[Individual],
+        size: int,
+    ) -> bool:
+        """Train a chunk, or tell that the memory does not suffice for it.
+
+        Raises:
+            UserError: It does not suffice for one individual.
+        """
+        try:
+            train(part, size)
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if self.trainer.smaller_chunk(size):
+                # Leaving this block gives up the error, and with it what its frames hold.
+                self._training.take_back()
+                return False
+            text = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{self.name}: one candidate is too large for the memory of the device, expected "
+                f"smaller dimensions or batches ({text})"
+            ) from None
+        return True
 
     def _chunk_limit(self, individuals: Sequence[Individual]) -> int:
-        """Return the chunk limit, found once a stage and recorded: a resumed run keeps to it."""
-        for event in self.run.recorded("chunk_limit", self.name):
+        """Return the chunk limit, found once a stage and recorded: a resumed run keeps to it.
+
+        It is found anew where another size is asked for than when it was recorded.
+        """
+        for event in reversed(self.run.recorded("chunk_limit", self.name)):
             if event.get("group", "") == self.group:
-                return int(event["limit"])
-        limit = self.trainer.chunk_limit(individuals)
-        event = {"event": "chunk_limit", "stage": self.name, "group": self.group, "limit": limit}
-        self.run.log(event)
+                if event.get("asked", 0) == self.trainer.chunk_size:
+                    return int(event["limit"])
+                break
+        keeps_best = self.evaluate_every > 0
+        return self._log_chunk_limit(self.trainer.chunk_limit(individuals, keeps_best))
+
+    def _log_chunk_limit(self, limit: int) -> int:
+        where = {"stage": self.name, "group": self.group}
+        self.run.log(
+            {"event": "chunk_limit", **where, "asked": self.trainer.chunk_size, "limit": limit}
+        )
         return limit
 
     def _tag(self, rung: int, members: Sequence[Individual]) -> dict[str, Any]:
@@ -210,8 +273,8 @@ class Stage:
         ]
         first = len(self.run.events)
         self.run.log(*events)
-        self._training.forget()
         self._recorded |= {event["id"]: event for event in self.run.events[first:]}
+        self._training.forget(self._recorded)
 
     def _log_epoch(self, epoch: int, loss: float, scores: np.ndarray | None) -> None:
         where = {"stage": self.name, "round": self._round, "epoch": epoch}

@@ -11,16 +11,9 @@ from typing import Any, TypeVar, cast
 import jax
 import numpy as np
 
+from kapl_jax.search.compiling import compile_lowered, matmul_precision, program_bytes
 from kapl_jax.search.individual import Cohort, epoch_keys
-from kapl_jax.search.population import (
-    SPLIT,
-    WHOLE,
-    Chunk,
-    Placement,
-    PopulationTrainer,
-    finish_compiling,
-    program_bytes,
-)
+from kapl_jax.search.population import SPLIT, WHOLE, Chunk, Placement, PopulationTrainer, Programs
 from kapl_jax.search.problem import PyTree, StreamedProblem
 
 S = TypeVar("S", bound=StreamedProblem)
@@ -59,10 +52,7 @@ class StreamedTrainer(PopulationTrainer[S]):
         programs, seen, values = chunk.programs, list[PyTree](), list[PyTree]()
         for block in prefetched(blocks):
             placed = programs.placement.place_shared(block)
-            key = (function, shapes(block))
-            if key not in programs.applied:
-                programs.applied[key] = programs.compile_function(function, placed)
-            compiled = programs.applied[key]
+            compiled = self._applied(programs, function, placed)
             found = compiled(chunk.state, chunk.cohort.candidate, programs.data, placed)
             seen.append(block)
             values.append(jax.tree.map(np.asarray, found))
@@ -83,6 +73,18 @@ class StreamedTrainer(PopulationTrainer[S]):
             chunk.shares, chunk.done = [], 0.0
             chunk.epoch += 1
         return losses
+
+    def _applied(self, programs: Programs, function: Callable[..., PyTree], placed: PyTree) -> Any:
+        """Return `function` compiled for blocks like `placed`."""
+        key = (function, shapes(placed))
+        if key not in programs.applied:
+            programs.applied[key] = programs.compile_function(function, placed)
+        return programs.applied[key]
+
+    def _evaluation_bytes(self, programs: Programs) -> int:
+        first = next(iter(self.problem.validation_blocks()))
+        placed = programs.placement.place_shared(first)
+        return program_bytes(self._applied(programs, self.problem.evaluate_block, placed))
 
     def _train_epoch(self, chunk: Chunk, after_part: Callable[[], bool] | None) -> bool:
         """Train to the end of an epoch, or tell that it was asked to stop before."""
@@ -109,8 +111,9 @@ class StreamedTrainer(PopulationTrainer[S]):
         def program(block: PyTree) -> Any:
             key = shapes(block)
             if key not in programs:
-                lowered = jitted.lower(state, cohort, np.int32(0), data, block)
-                programs[key] = finish_compiling(lowered, **self.cpu_options)
+                with matmul_precision(self.precision):
+                    lowered = jitted.lower(state, cohort, np.int32(0), data, block)
+                programs[key] = compile_lowered(lowered, self.platform, **self.cpu_options)
             return programs[key]
 
         def train(

@@ -10,7 +10,7 @@ import pytest
 
 from kapl_jax.errors import UserError
 from kapl_jax.runs import checkpoints
-from kapl_jax.runs.checkpoints import load_pytree, load_tag, same_tag, save_pytree
+from kapl_jax.runs.checkpoints import load_pytree, load_tag, remove_pytree, save_pytree
 
 
 class Killed(Exception):
@@ -137,8 +137,9 @@ def test_other_arrays_are_refused(tmp_path, like, message):
     assert str(tmp_path / "a") in str(caught.value)
 
 
-def test_same_tag():
-    tag = {"ids": ["x"], "epoch": 3}
-    assert same_tag(tag, {"ids": ("x",), "epoch": np.int64(3)})
-    assert not same_tag(tag, {"ids": ["x"], "epoch": 4})
-    assert not same_tag(None, tag)
+def test_removed_with_what_a_crash_left(tmp_path):
+    folder = tmp_path / "checkpoint"
+    for name in ("checkpoint", "checkpoint.earlier", "checkpoint.partial", "other"):
+        save_pytree(tmp_path / name, {"a": np.zeros(2)}, {})
+    remove_pytree(folder)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["other"]

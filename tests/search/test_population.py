@@ -3,9 +3,11 @@ from __future__ import annotations
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kapl_jax.search.compiling import memory_bytes
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import PopulationTrainer
 from tests.search.toy_problem import LineProblem
@@ -88,12 +90,77 @@ def test_memory_limits_the_chunk(monkeypatch):
     individuals = make_individuals(64)
     trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
     assert trainer.chunk_limit(individuals) == 8
-    needed = trainer._get_programs(individuals[:8], 8).bytes_needed
+    needed = trainer.bytes_needed(individuals[:8], 8)
     # Memory for half of what a chunk of 8 needs on both devices.
-    monkeypatch.setattr("kapl_jax.search.population._memory_bytes", lambda device: needed)
+    monkeypatch.setattr("kapl_jax.search.population.memory_bytes", lambda device: needed)
     limited = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
     limit = limited.chunk_limit(individuals)
     assert 2 <= limit < 8
     assert limit % 2 == 0
     states, _ = train(individuals, chunk_size=limit, num_devices=2)
     np.testing.assert_allclose(states, train(individuals)[0], rtol=1e-5, atol=1e-6)
+
+
+class HeavyProblem(LineProblem):
+    """A state of 4 kB, trained in place; evaluation needs much more than that."""
+
+    def __init__(self, evaluated: int) -> None:
+        super().__init__()
+        self.evaluated = evaluated
+
+    def init(self, key, candidate, hyperparameters):
+        return {**super().init(key, candidate, hyperparameters), "wide": jnp.zeros(1000)}
+
+    def train_epoch(self, state, candidate, hyperparameters, epoch, keys, data):
+        trained, loss = super().train_epoch(state, candidate, hyperparameters, epoch, keys, data)
+        return {**trained, "wide": state["wide"] + 1}, loss
+
+    def evaluate(self, state, candidate, data):
+        sorted_values = jnp.sort(jnp.outer(jnp.arange(self.evaluated) % 7, state["wide"]), axis=0)
+        return {"closeness": sorted_values[-1].sum()}
+
+
+def test_memory_of_evaluation_and_of_the_best_states_is_counted():
+    individuals = make_individuals(8)
+    small, large = (
+        PopulationTrainer(HeavyProblem(rows), devices=jax.devices()[:2]) for rows in (1, 500)
+    )
+    # On each of two devices four evaluations side by side, of 500 rows of 1,000 floats each.
+    assert large.bytes_needed(individuals, 8) > 4 * 500 * 4000
+    assert small.bytes_needed(individuals, 8) < 4 * 500 * 4000
+    needed = [small.bytes_needed(individuals, 8, keeps_best) for keeps_best in (False, True)]
+    assert needed[1] - needed[0] >= 4 * 4000
+
+
+def test_a_device_that_does_not_tell_its_memory_is_not_taken_for_the_host(monkeypatch):
+    class Silent:
+        platform = "gpu"
+
+        def memory_stats(self):
+            return None
+
+    assert memory_bytes(Silent()) is None
+    assert memory_bytes(jax.devices()[0]) > 0
+    monkeypatch.setattr("kapl_jax.search.population.memory_bytes", lambda device: None)
+    trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
+    assert trainer.chunk_limit(make_individuals(64)) == 8
+
+
+def test_what_cannot_be_compiled_needs_more_than_there_is(monkeypatch):
+    real = PopulationTrainer._get_programs
+
+    def get_programs(self, individuals, size):
+        if size > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return real(self, individuals, size)
+
+    monkeypatch.setattr(PopulationTrainer, "_get_programs", get_programs)
+    trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
+    individuals = make_individuals(8)
+    assert trainer.bytes_needed(individuals, 8) == 4 * trainer.bytes_needed(individuals[:2], 2)
+
+
+def test_data_lie_once_on_a_device():
+    trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
+    chunks = [trainer.start(make_individuals(size), size) for size in (2, 4)]
+    assert chunks[0].programs.data["x"] is chunks[1].programs.data["x"]

@@ -3,12 +3,16 @@ from __future__ import annotations
 import contextlib
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kapl_jax.errors import UserError
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search import chunk_training
+from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 from kapl_jax.search.stage import Stage
@@ -168,6 +172,169 @@ def test_best_state_is_kept(tmp_path):
         again = run_stage(folder, [individuals], full_training(epochs))[0]
         same = next(other for other in again if other.individual.id == one.individual.id)
         np.testing.assert_allclose(one.score, same.score, rtol=1e-5)
+
+
+class CurveProblem:
+    """The state counts its epochs; the candidate float32[E] is the score after each of them."""
+
+    data = ()
+
+    def init(self, key, candidate, hyperparameters):
+        del key, candidate, hyperparameters
+        return {"epochs": jnp.int32(0)}
+
+    def train_epoch(self, state, candidate, hyperparameters, epoch, keys, data):
+        # Counts only where it goes on from the state that it left.
+        follows = state["epochs"] == epoch
+        return {"epochs": jnp.where(follows, epoch + 1, -99)}, jnp.float32(0) * candidate[0]
+
+    def evaluate(self, state, candidate, data):
+        return {"height": candidate[state["epochs"] - 1], "count": state["epochs"] * 1.0}
+
+    def score(self, metrics):
+        return metrics["height"]
+
+
+def count_epochs(state, candidate, data):
+    return state["epochs"]
+
+
+def halve_slowly(curves, schedule, every):
+    """Return score, best epoch and last epoch of each curve, computed the obvious way."""
+    best = [(-np.inf, 0)] * len(curves)
+    last = [0] * len(curves)
+    alive = list(range(len(curves)))
+    for rung in schedule.rungs:
+        for one in alive:
+            for epoch in range(last[one] + 1, rung + 1):
+                if epoch % every == 0 or epoch == rung:
+                    best[one] = max(best[one], (curves[one][epoch - 1], epoch), key=lambda b: b[0])
+            last[one] = rung
+        count = max(1, int(np.ceil(len(alive) * schedule.keep)))
+        alive = sorted(sorted(alive, key=lambda one: -best[one][0])[:count])
+    return [(score, epoch, end) for (score, epoch), end in zip(best, last, strict=True)]
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+@pytest.mark.parametrize(
+    "schedule", [Schedule((4, 6), 0.5), successive_halving(9, 3, 3), full_training(7)]
+)
+def test_halving_with_evaluation_on_the_way_equals_the_obvious_loop(tmp_path, schedule, every):
+    rng = np.random.default_rng(every)
+    # Distinct small whole numbers: no two scores are equal, none is rounded.
+    curves = rng.permutation(90).reshape(10, 9).astype(np.float32)
+    curves[0] = [3, 1, 2, 0, 95, 96, 97, 98, 99]
+    individuals = [Individual(curve, {"learning_rate": 0.1}, 0) for curve in curves]
+    trainer = PopulationTrainer(CurveProblem(), 4, jax.devices()[:2])
+
+    def finish(chunk):
+        return [{"of_epoch": int(count)} for count in trainer.apply(chunk, count_epochs)]
+
+    (outcomes,) = run_stage(
+        tmp_path, [individuals], schedule, trainer=trainer, evaluate_every=every, finish=finish
+    )
+    expected = halve_slowly(curves, schedule, every)
+    found = [(one.score, one.record["epochs"], one.record["of_epoch"]) for one in outcomes]
+    assert found == [(score, epoch, epoch) for score, epoch, _ in expected]
+    assert [one.record["valid"]["count"] for one in outcomes] == [e for _, e, _ in expected]
+    assert [one.complete for one in outcomes] == [e == schedule.epochs for _, _, e in expected]
+
+
+def refuse_chunks(monkeypatch, largest, at="train"):
+    """Let a device have memory for chunks of `largest` only; return the sizes that are tried."""
+    real, tried = getattr(PopulationTrainer, at), []
+
+    def limited(self, chunk, *arguments):
+        size = len(chunk.cohort.stamp)
+        tried.append(size)
+        if size > largest:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+        return real(self, chunk, *arguments)
+
+    monkeypatch.setattr(PopulationTrainer, at, limited)
+    return tried
+
+
+@pytest.mark.parametrize("at", ["train", "evaluate"])
+@pytest.mark.parametrize("schedule", [full_training(6), Schedule((2, 5), 0.5)])
+def test_out_of_memory_halves_the_chunk(tmp_path, monkeypatch, schedule, at):
+    undisturbed = run_stage(tmp_path / "a", rounds(), schedule, chunk_size=8)
+    tried = refuse_chunks(monkeypatch, 2, at)
+    for _ in range(2):
+        found = run_stage(tmp_path / "b", rounds(), schedule, chunk_size=8, checkpoint_seconds=0.0)
+        np.testing.assert_allclose(scores(undisturbed), scores(found), rtol=1e-5)
+    events = list(map(json.loads, (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()))
+    limits = [event["limit"] for event in events if event["event"] == "chunk_limit"]
+    assert limits[-1] <= 2 < limits[0] == 8
+    # What was tried too large once is not tried again.
+    assert sorted(tried, reverse=True) == tried
+    ids = [event["id"] for event in events if event["event"] == "candidate"]
+    assert len(ids) == len(set(ids)) == 22
+
+
+def test_a_smaller_chunk_goes_on_where_the_larger_one_was(tmp_path, monkeypatch):
+    individuals, schedule = make_individuals(8), full_training(6)
+    (undisturbed,) = run_stage(tmp_path / "a", [individuals], schedule, chunk_size=8)
+    real, trained = PopulationTrainer.train, []
+
+    def train(self, chunk, epochs, after_part):
+        if chunk.epoch == 4 and len(chunk.individuals) == 8:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        trained.append((len(chunk.individuals), chunk.epoch))
+        return real(self, chunk, epochs, after_part)
+
+    monkeypatch.setattr(PopulationTrainer, "train", train)
+    monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
+    (found,) = run_stage(
+        tmp_path / "b", [individuals], schedule, chunk_size=8, checkpoint_seconds=0.0
+    )
+    assert trained == [(8, 0), (8, 1), (8, 2), (8, 3), *[(4, 4), (4, 5)] * 2]
+    np.testing.assert_allclose(scores([undisturbed]), scores([found]), rtol=1e-5)
+    assert not (tmp_path / "b" / "checkpoints" / "search-in-training").exists()
+
+
+def test_one_candidate_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
+    refuse_chunks(monkeypatch, 0)
+    with pytest.raises(UserError, match=r"^search: one candidate is too large for the memory"):
+        run_stage(tmp_path, rounds(), full_training(2))
+
+
+def test_other_errors_of_the_device_are_raised(tmp_path, monkeypatch):
+    def fail(*_):
+        raise jax.errors.JaxRuntimeError("INTERNAL: a broken device")
+
+    monkeypatch.setattr(PopulationTrainer, "train", fail)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
+        run_stage(tmp_path, rounds(), full_training(2))
+
+
+def test_the_chunk_size_of_a_continued_run_may_change(tmp_path, monkeypatch):
+    undisturbed = run_stage(tmp_path / "a", rounds(), full_training(6), chunk_size=8)
+    real, calls = PopulationTrainer.start, [0]
+
+    def start(self, members, size):
+        calls[0] += 1
+        if calls[0] == 2:
+            raise Killed
+        return real(self, members, size)
+
+    monkeypatch.setattr(PopulationTrainer, "start", start)
+    with pytest.raises(Killed):
+        run_stage(tmp_path / "b", rounds(), full_training(6), chunk_size=8)
+    found = run_stage(tmp_path / "b", rounds(), full_training(6), chunk_size=2)
+    np.testing.assert_allclose(scores(undisturbed), scores(found), rtol=1e-5)
+    events = list(map(json.loads, (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()))
+    limits = [(event["asked"], event["limit"]) for event in events if "asked" in event]
+    assert limits == [(8, 8), (2, 2)]
+
+
+def test_the_bar_counts_every_epoch_once(tmp_path, monkeypatch):
+    refuse_chunks(monkeypatch, 4, "evaluate")
+    counted = []
+    monkeypatch.setattr(Progress, "advance", lambda self, amount, note="": counted.append(amount))
+    schedule = Schedule((2, 5), 0.5)
+    run_stage(tmp_path, rounds(), schedule, chunk_size=8)
+    assert sum(counted) == 2 * schedule.cost(11)
 
 
 def test_scores_on_the_way_are_recorded(tmp_path):

@@ -78,10 +78,10 @@ def test_structures_and_numbers_and_seeds_matter():
 def test_little_memory_forces_chunks_with_equal_results(monkeypatch):
     members = individuals(8)
     whole = trainer(0, 1)
-    needed = whole._get_programs(members, 8).bytes_needed
+    needed = whole.bytes_needed(members, 8)
     usable = population._USABLE_MEMORY
     monkeypatch.setattr(population, "_CPU_CHUNK_PER_DEVICE", 8)
-    monkeypatch.setattr(population, "_memory_bytes", lambda device: int(0.4 * needed / usable))
+    monkeypatch.setattr(population, "memory_bytes", lambda device: int(0.4 * needed / usable))
     limited = PopulationTrainer(problem(), devices=jax.devices()[:1])
     limited._programs.update(whole._programs)
     limit = limited.chunk_limit(members)
