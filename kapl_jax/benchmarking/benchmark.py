@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kapl_jax.benchmarking.timing import Case
 from kapl_jax.runs.settings import check_ranges, setting
+from kapl_jax.search.compiling import PRECISIONS
+from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.streaming import StreamedTrainer
 
 Write = Callable[[str], None]
 
@@ -27,6 +31,9 @@ class BenchmarkSettings:
     torch_chunk_size: int = setting(4, "Structures in a batch of batched PyTorch.", low=1)
     torch: bool = setting(True, "Time PyTorch, too, where it is installed.")
     profile: bool = setting(True, "Show where the time goes.")
+    precision: str = setting(
+        "float32", "Matrix products: PyTorch's are of float32.", choices=PRECISIONS
+    )
     cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
     json: str = setting("", "File for the figures.")
 
@@ -38,6 +45,14 @@ class BenchmarkSettings:
     def curve_sizes(self) -> list[int]:
         """The population sizes of the curve."""
         return [int(size) for size in self.curve.split(",") if size.strip()]
+
+    def make_trainer(self, problem: Any, chunk_size: int) -> PopulationTrainer[Any]:
+        """Return the trainer of a problem."""
+        return PopulationTrainer(problem, chunk_size, precision=self.precision)
+
+    def make_streamed_trainer(self, problem: Any, chunk_size: int) -> StreamedTrainer[Any]:
+        """Return the trainer of a problem whose data the host prepares."""
+        return StreamedTrainer(problem, chunk_size, precision=self.precision)
 
 
 @dataclass(frozen=True)

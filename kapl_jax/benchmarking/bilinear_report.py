@@ -29,9 +29,6 @@ class BilinearSettings(BenchmarkSettings):
     dataset: str = setting("umls", "Registered graph or a folder.")
     embedding_dim: int = setting(64, "Embedding dimension.", low=4)
     batch_size: int = setting(256, "Triples in a batch.", low=1)
-    precision: str = setting(
-        "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
-    )
 
 
 def bilinear_benchmark(settings: BilinearSettings) -> Benchmark:
@@ -50,7 +47,9 @@ def bilinear_benchmark(settings: BilinearSettings) -> Benchmark:
     structures = StructureSpace(4).sample(
         np.random.default_rng(0), max([settings.population, *sizes])
     )
-    timer = PopulationTimer(problem, _HYPERPARAMETERS, settings.epochs)
+    timer = PopulationTimer(
+        problem, _HYPERPARAMETERS, settings.epochs, make_trainer=settings.make_trainer
+    )
     chosen = structures[: settings.population]
 
     def cases() -> list[Case]:
@@ -79,7 +78,8 @@ def _limit(settings: BilinearSettings, problem: AutoBLMProblem) -> Case:
         settings.population,
         settings.chunk_size or _CHUNK_SIZE,
         settings.epochs,
-        dtype=problem.model.dtype,
+        dtype=problem.dtype,
+        precision=settings.precision,
     )
 
 

@@ -10,7 +10,7 @@ import jax
 
 def peak_bytes() -> int:
     """Return the peak of the first device's memory, or for a CPU of the process's."""
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in statistics:
         return int(statistics["peak_bytes_in_use"])
     # The unit is a kibibyte, but on macOS a byte.

@@ -56,7 +56,9 @@ def benchmark_of_data(settings: ModulationSettings, data: ColdStartData) -> Benc
     users, sizes = data.train.num_users, settings.curve_sizes
     space = ModulationSpace(options.positions)
     structures = space.sample(np.random.default_rng(0), max([settings.population, *sizes]))
-    timer = PopulationTimer(problem, _HYPERPARAMETERS, settings.epochs, users)
+    timer = PopulationTimer(
+        problem, _HYPERPARAMETERS, settings.epochs, users, settings.make_trainer
+    )
     chosen = structures[: settings.population]
 
     def cases() -> list[Case]:

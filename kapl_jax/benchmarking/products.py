@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from jax.typing import DTypeLike
 from kapl_jax.benchmarking.populations import PopulationTimer
 from kapl_jax.benchmarking.timing import Case
 from kapl_jax.bilinear.scoring import contract
+from kapl_jax.search.population import PopulationTrainer
 
 
 class Product(NamedTuple):
@@ -38,6 +40,7 @@ def products_case(
     epochs: int,
     units: int = 1,
     dtype: DTypeLike | None = None,
+    precision: str = "float32",
 ) -> Case:
     """Return the case of the products of an epoch: each one, and its gradient in both operands.
 
@@ -50,8 +53,10 @@ def products_case(
         epochs: Epochs a measurement.
         units: Units of work in an epoch of a candidate.
         dtype: That operands are rounded to; None for float32.
+        precision: Of the products, of `search.compiling.PRECISIONS`.
     """
-    timer = PopulationTimer(_ProductsOnly(products, steps, dtype), {}, epochs, units)
+    trainer = partial(PopulationTrainer, precision=precision)
+    timer = PopulationTimer(_ProductsOnly(products, steps, dtype), {}, epochs, units, trainer)
     return timer.case(name, np.zeros((count, 1), np.int8), chunk_size)
 
 

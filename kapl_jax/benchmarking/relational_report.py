@@ -62,7 +62,7 @@ def relational_benchmark(settings: RelationalSettings) -> Benchmark:
     tasks = make_tasks(data, options.batch_size)
     problem = _FewBatches(tasks, options, settings.steps)
     timer = PopulationTimer(
-        problem, _HYPERPARAMETERS, settings.epochs, settings.steps, StreamedTrainer
+        problem, _HYPERPARAMETERS, settings.epochs, settings.steps, settings.make_streamed_trainer
     )
     seeds = np.repeat(_CANDIDATE[None], max([settings.population, *settings.curve_sizes]), axis=0)
     training = settings.part == "training"

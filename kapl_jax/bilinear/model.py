@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
-from jax.typing import DTypeLike
 
 from kapl_jax.bilinear.scoring import head_queries, score_all, tail_queries
 
@@ -20,14 +19,12 @@ class BilinearModel(nn.Module):
         num_relations: R.
         embedding_dim: d, divisible by the number of blocks.
         reciprocal: Whether heads are asked through reciprocal relations.
-        dtype: Of the operands of the scores' matrix product; float32 when None.
     """
 
     num_entities: int
     num_relations: int
     embedding_dim: int
     reciprocal: bool = False
-    dtype: DTypeLike | None = None
 
     def setup(self) -> None:
         """Declare the tables, drawn as Glorot and Bengio (2010) have it, as published."""
@@ -52,7 +49,7 @@ class BilinearModel(nn.Module):
         """Return the scores float32[B, N] of every entity as tail of (h, r, ?)."""
         head, relation = triples[:, 0], triples[:, 1]
         queries = tail_queries(signs, self.entity[head], self.relation[relation])
-        return score_all(queries, self.entity, self.dtype)
+        return score_all(queries, self.entity)
 
     def score_heads(self, signs: jax.Array, triples: jax.Array) -> jax.Array:
         """Return the scores float32[B, N] of every entity as head of (?, r, t)."""
@@ -62,4 +59,4 @@ class BilinearModel(nn.Module):
             queries = tail_queries(signs, self.entity[tail], reverse)
         else:
             queries = head_queries(signs, self.entity[tail], self.relation[relation])
-        return score_all(queries, self.entity, self.dtype)
+        return score_all(queries, self.entity)

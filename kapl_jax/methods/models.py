@@ -1,4 +1,4 @@
-"""The trained models of a run: all finalists until the best is known, then that one."""
+"""The trained models of a run: shared weights and finalists until the best is known, then that."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class ModelStore:
         """Keep models under `folder`."""
         self._finalists = folder / "finalists"
         self._best = folder / "model"
+        self._shared = folder / "shared_weights"
 
     def save(self, individuals: Sequence[Individual], parameters: Any, **details: Any) -> None:
         """Save a chunk: parameters, and details by name, lead with the population axis."""
@@ -55,9 +56,18 @@ class ModelStore:
             raise UserError(f"{self._best}: there is no model yet; let the run finish first")
         return load_pytree(self._best, _like(tag["shapes"])), tag
 
-    def drop_finalists(self) -> None:
+    def save_shared(self, state: Any) -> None:
+        """Save the state of a supernet, by which the search scores structures."""
+        save_pytree(self._shared, state, {})
+
+    def load_shared(self, like: Any) -> Any:
+        """Return the state of the supernet in the structure of `like`."""
+        return load_pytree(self._shared, like)
+
+    def drop_others(self) -> None:
         """Remove all models but the best."""
-        shutil.rmtree(self._finalists, ignore_errors=True)
+        for folder in (self._finalists, self._shared):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _shapes(tree: dict[str, Any]) -> dict[str, Any]:

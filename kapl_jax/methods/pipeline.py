@@ -6,9 +6,11 @@ import abc
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import jax
 import numpy as np
 
 from kapl_jax.errors import UserError
@@ -24,10 +26,10 @@ from kapl_jax.runs.settings import identity
 from kapl_jax.search.grouped_stage import GroupedStage
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.loop import run_search
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.population import Chunk, PopulationTrainer
 from kapl_jax.search.schedule import Schedule, full_training
 from kapl_jax.search.searchers import REGISTRY, SearchContext
-from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights
+from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights, Supernet
 from kapl_jax.search.space import Space
 from kapl_jax.search.stage import Finish, Outcome, Stage
 
@@ -95,7 +97,8 @@ class SearchPipeline(abc.ABC, Generic[S]):
 
     def make_trainer(self, problem: Any) -> PopulationTrainer[Any]:
         """Return the trainer of a problem."""
-        return PopulationTrainer(problem, self.settings.chunk_size)
+        settings = self.settings
+        return PopulationTrainer(problem, settings.chunk_size, precision=settings.precision)
 
     def relaxation(self) -> np.ndarray:
         """Return the discretisations of a trained relaxed candidate, best guess first."""
@@ -216,8 +219,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
         numbers = settings.base_hyperparameters()
         rounds = -(-settings.candidates // settings.round_size)
         schedule = settings.search_schedule()
-        problem = self.trainer(settings.search_options()).problem
-        searcher = REGISTRY[settings.searcher](self._context(problem))
+        searcher = REGISTRY[settings.searcher](self._context())
         cost = rounds * schedule.cost(settings.round_size)
         every = settings.evaluate_search_every
         with self.stage_of_all("search", schedule, cost, every, final=False) as stage:
@@ -233,24 +235,37 @@ class SearchPipeline(abc.ABC, Generic[S]):
             )
         return outcomes
 
-    def _context(self, problem: Any) -> SearchContext:
-        settings = self.settings
-        pool = self.space.sample(np.random.default_rng(settings.seed), settings.one_shot_pool)
-        weights = SharedWeights(
-            problem,
-            pool,
-            settings.base_hyperparameters(),
-            settings.one_shot_epochs,
-            settings.seed,
-        )
+    def _context(self) -> SearchContext:
         return SearchContext(
             self.space,
-            settings.seed,
-            proxy=RecordedProxy(weights, self.record),
+            self.settings.seed,
+            proxy=RecordedProxy(self._shared_scores, self.record),
             relaxation=self.relaxation,
             start=self.first_structures,
-            pool_size=settings.one_shot_pool,
+            pool_size=self.settings.one_shot_pool,
         )
+
+    def _shared_scores(self, structures: np.ndarray) -> np.ndarray:
+        return self._shared_weights.scores(structures)
+
+    @cached_property
+    def _shared_weights(self) -> SharedWeights:
+        """The weights that structures of a random pool share, trained in a recorded stage."""
+        settings = self.settings
+        problem = self.trainer(settings.search_options()).problem
+        pool = self.space.sample(np.random.default_rng(settings.seed), settings.one_shot_pool)
+        trainer = self.make_trainer(Supernet(problem, pool))
+        weights = Individual(pool[0], settings.base_hyperparameters(), settings.seed)
+        schedule = full_training(settings.one_shot_epochs)
+
+        def finish(chunk: Chunk) -> list[dict[str, Any]]:
+            self.store.save_shared(trainer.fetch(chunk))
+            return [{}]
+
+        with self.stage("shared_weights", trainer, schedule, schedule.cost(1), 0, finish) as stage:
+            stage.train(0, [weights])
+        state = self.store.load_shared(trainer.state_shape([weights]))
+        return SharedWeights(problem, jax.tree.map(lambda leaf: leaf[0], state))
 
     def _tune(self, contenders: Sequence[Contender]) -> dict[str, dict[str, float]]:
         """Return the best hyperparameters of each contender by validation, all tried alike."""
@@ -324,7 +339,7 @@ def run_pipeline(
     try:
         if not run.is_finished:
             make(run).run()
-        ModelStore(run.path / "checkpoints").drop_finalists()
+        ModelStore(run.path / "checkpoints").drop_others()
     finally:
         run.close()
     return _write_report(run.path)

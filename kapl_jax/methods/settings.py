@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.runs.settings import check_ranges, setting
+from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 
 
@@ -50,7 +51,12 @@ class SearchSettings:
     seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
 
     chunk_size: int = setting(
-        0, "Most candidates on the devices at once; 0: memory decides.", low=0
+        0, "Most candidates on the devices at once; 0: memory decides.", low=0, identity=False
+    )
+    precision: str = setting(
+        "default",
+        "Matrix products in training: the device's own, or named. Ranks are always of float32.",
+        choices=PRECISIONS,
     )
     cpu_devices: int = setting(
         0, "CPU cores to spread a population over; 0: all.", low=0, identity=False

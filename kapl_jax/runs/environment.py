@@ -21,5 +21,5 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
-    device = {"name": device_name(), "platform": jax.devices()[0].platform}
+    device = {"name": device_name(), "platform": jax.local_devices()[0].platform}
     return {"versions": versions, "device": device}

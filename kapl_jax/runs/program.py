@@ -84,5 +84,5 @@ def device_name() -> str:
     """Return the kind and number of the devices in use, for example `2 x cpu`."""
     import jax
 
-    devices = jax.devices()
+    devices = jax.local_devices()
     return f"{len(devices)} x {devices[0].device_kind}"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import psutil
 from absl import logging
 
+T = TypeVar("T")
 # What `jax.default_matmul_precision` calls each. The algorithm rounds operands to bfloat16 and sums
 # in float32 on every accelerator, where JAX's "bfloat16" means whatever is fastest.
 _MATMUL_PRECISIONS: Mapping[str, str | None] = MappingProxyType(
@@ -40,6 +41,18 @@ def matmul_precision(name: str) -> Iterator[None]:
 def full_precision() -> contextlib.AbstractContextManager[None]:
     """Trace programs that compare scores: ranks are of full float32, whatever was trained in."""
     return matmul_precision("float32")
+
+
+def jit_in_full_precision(function: Callable[..., T]) -> Callable[..., T]:
+    """Return `function` jit-compiled in full float32: for trained models that are asked."""
+    compiled = jax.jit(function)
+
+    def call(*arguments: Any, **more: Any) -> T:
+        with full_precision():
+            result: T = compiled(*arguments, **more)
+            return result
+
+    return call
 
 
 def compile_lowered(lowered: Any, platform: str, **cpu_options: Any) -> Any:

@@ -2,84 +2,101 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType, Mesh
 
 from kapl_jax.runs.run_directory import RunDirectory
-from kapl_jax.search.individual import epoch_keys, initial_key
-from kapl_jax.search.problem import SharedWeightProblem
+from kapl_jax.search.compiling import full_precision
+from kapl_jax.search.population import AXIS, SPLIT, WHOLE
+from kapl_jax.search.problem import EpochKeys, PyTree, SharedWeightProblem
 
 # Candidates scored at a time: enough to fill a device, little beside the training's own memory.
 _SCORED_AT_ONCE = 16
 
 
-class SharedWeights:
-    """A supernet: weights trained under candidates drawn from a pool, that then score any others.
+class Supernet:
+    """A problem whose individuals are supernets: each step trains a candidate drawn from a pool.
 
-    Every step trains the shared weights under a candidate drawn from the pool; "Single Path
-    One-Shot Neural Architecture Search" (Guo et al., ECCV 2020) is the scheme, AutoSF+'s published
-    `train_many` its use for scoring functions.
+    "Single Path One-Shot Neural Architecture Search" (Guo et al., ECCV 2020) is the scheme,
+    AutoSF+'s published `train_many` its use for scoring functions. It is trained as any other
+    problem, in stages; an individual's candidate is one of the pool, which it is evaluated by.
     """
+
+    def __init__(self, problem: SharedWeightProblem, pool: np.ndarray) -> None:
+        """Train the weights of `problem` under candidates `pool` `[n, ...]`, n >= 1."""
+        self.problem = problem
+        self.data = (problem.data, jnp.asarray(pool))
+
+    def init(
+        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
+    ) -> PyTree:
+        """Return the weights before training; see `Problem.init`."""
+        return self.problem.init(key, candidate, hyperparameters)
+
+    def train_epoch(
+        self,
+        state: PyTree,
+        candidate: jax.Array,
+        hyperparameters: dict[str, jax.Array],
+        epoch: jax.Array,
+        keys: EpochKeys,
+        data: PyTree,
+    ) -> tuple[PyTree, jax.Array]:
+        """Train for one epoch; see `Problem.train_epoch`."""
+        del candidate
+        own, pool = data
+        return self.problem.train_epoch_shared(state, pool, hyperparameters, epoch, keys, own)
+
+    def evaluate(self, state: PyTree, candidate: jax.Array, data: PyTree) -> dict[str, jax.Array]:
+        """Return the validation metrics of a candidate with the shared weights."""
+        return self.problem.evaluate(state, candidate, data[0])
+
+    def score(self, metrics: dict[str, Any]) -> Any:
+        """Return what is searched for; see `Problem.score`."""
+        return self.problem.score(metrics)
+
+
+class SharedWeights:
+    """Trained shared weights that score candidates, spread over the devices."""
 
     def __init__(
         self,
         problem: SharedWeightProblem,
-        pool: np.ndarray,
-        hyperparameters: dict[str, float],
-        epochs: int,
-        seed: int,
+        state: PyTree,
+        devices: Sequence[jax.Device] | None = None,
     ) -> None:
-        """Prepare a supernet; it is trained when the first score is wanted.
+        """Score by the weights in `state`, of one trained `Supernet` of `problem`."""
+        devices = list(devices or jax.local_devices())
+        mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+        self._state = state
+        self._data = problem.data
+        self._width = len(devices)
 
-        Args:
-            problem: What to train.
-            pool: Candidates `[n, ...]` to train with, n >= 1.
-            hyperparameters: Those of the supernet.
-            epochs: Epochs to train.
-            seed: Seed of its initial values and draws.
-        """
-        self.problem = problem
-        self.pool = pool
-        self.hyperparameters = hyperparameters
-        self.epochs = epochs
-        self.seed = seed
-        self._score = jax.jit(self._score_all)
+        def score_some(state: PyTree, candidates: jax.Array, data: PyTree) -> jax.Array:
+            return jax.lax.map(
+                lambda candidate: problem.score(problem.evaluate(state, candidate, data)),
+                candidates,
+                batch_size=_SCORED_AT_ONCE,
+            )
+
+        inputs = (WHOLE, SPLIT, WHOLE)
+        self._score = jax.jit(
+            jax.shard_map(score_some, mesh=mesh, in_specs=inputs, out_specs=SPLIT, check_vma=False)
+        )
 
     def scores(self, candidates: np.ndarray) -> np.ndarray:
         """Return the score of each of `[n, ...]` candidates, float[n]; -inf where not finite."""
-        scored = self._score(self._state, jnp.asarray(candidates), self.problem.data)
-        scores = np.asarray(scored, np.float64)
+        missing = -len(candidates) % self._width
+        filled = np.concatenate([candidates, np.repeat(candidates[-1:], missing, axis=0)])
+        with full_precision():
+            scored = self._score(self._state, filled, self._data)
+        scores = np.asarray(scored, np.float64)[: len(candidates)]
         return np.where(np.isfinite(scores), scores, -np.inf)
-
-    @cached_property
-    def _state(self) -> Any:
-        """The trained weights."""
-        numbers = {name: jnp.float32(value) for name, value in self.hyperparameters.items()}
-        shared, stamp = jnp.uint32(self.seed), jnp.uint32(0)
-        problem = self.problem
-
-        @jax.jit
-        def train(candidates: jax.Array, data: object) -> object:
-            state = problem.init(initial_key(shared, stamp), candidates[0], numbers)
-
-            def epoch(number: jax.Array, state: object) -> object:
-                keys = epoch_keys(shared, stamp, number)
-                return problem.train_epoch_shared(state, candidates, numbers, number, keys, data)[0]
-
-            return jax.lax.fori_loop(0, self.epochs, epoch, state)
-
-        return train(jnp.asarray(self.pool), problem.data)
-
-    def _score_all(self, state: object, candidates: jax.Array, data: object) -> jax.Array:
-        return jax.lax.map(
-            lambda candidate: self.problem.score(self.problem.evaluate(state, candidate, data)),
-            candidates,
-            batch_size=_SCORED_AT_ONCE,
-        )
 
 
 class RecordedProxy:
@@ -90,9 +107,9 @@ class RecordedProxy:
     that.
     """
 
-    def __init__(self, weights: SharedWeights, run: RunDirectory) -> None:
-        """Score with `weights` and record in `run`."""
-        self._weights = weights
+    def __init__(self, score: Callable[[np.ndarray], np.ndarray], run: RunDirectory) -> None:
+        """Score with `score`, which is called for what is not recorded, and record in `run`."""
+        self._score = score
         self._run = run
         self._calls = 0
 
@@ -100,7 +117,7 @@ class RecordedProxy:
         """Return the score of each of `[n, ...]` candidates, float[n], higher is better."""
         recorded = self._run.recorded("shared_weights")
         if self._calls == len(recorded):
-            scores = self._weights.scores(candidates)
+            scores = self._score(candidates)
             self._run.log({"event": "shared_weights", "stage": "search", "scores": scores})
             recorded = self._run.recorded("shared_weights")
         found = recorded[self._calls]["scores"]

@@ -55,8 +55,8 @@ def test_the_best_model_stays(tmp_path):
     store.save(members, **models)
     one = {name: table[0] for name, table in models["parameters"].items()}
     store.keep_best(one, {"name": "complex", "options": {"embedding_dim": 2}})
-    store.drop_finalists()
-    store.drop_finalists()
+    store.drop_others()
+    store.drop_others()
     found, description = ModelStore(tmp_path).load_best()
     assert found.keys() == one.keys()
     for name, table in one.items():

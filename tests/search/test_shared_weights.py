@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kapl_jax.runs.run_directory import RunDirectory
-from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights, Supernet
 
 
 class Targets:
@@ -42,9 +44,13 @@ class Targets:
 NUMBERS = {"learning_rate": 0.1}
 
 
-def scores(pool, epochs=30, seed=0):
+def scores(pool, epochs=30, seed=0, devices=None):
     candidates = np.array(pool, np.float32)
-    return SharedWeights(Targets(), candidates, NUMBERS, epochs, seed).scores(candidates)
+    trainer = PopulationTrainer(Supernet(Targets(), candidates), devices=jax.devices()[:1])
+    chunk = trainer.start([Individual(candidates[0], NUMBERS, seed)], 1)
+    trainer.train(chunk, epochs)
+    state = trainer.fetch(chunk)[0]
+    return SharedWeights(Targets(), state, devices).scores(candidates)
 
 
 def test_weights_are_trained_for_all_and_score_each():
@@ -63,6 +69,12 @@ def test_one_candidate_is_trained_alone():
 def test_the_same_again_and_another_seed():
     np.testing.assert_array_equal(scores([0.0, 2.0, 5.0]), scores([0.0, 2.0, 5.0]))
     assert not np.allclose(scores([0.0, 2.0, 5.0], seed=1), scores([0.0, 2.0, 5.0]))
+
+
+def test_scores_do_not_depend_on_the_devices():
+    pool = [0.0, 2.0, 5.0, 9.0, 1.0]
+    alone = scores(pool, devices=jax.devices()[:1])
+    np.testing.assert_array_equal(alone, scores(pool, devices=jax.devices()[:2]))
 
 
 @pytest.mark.parametrize("count", [3, 16, 17])
@@ -98,7 +110,7 @@ def open_run(folder):
 
 def test_scores_are_recorded(tmp_path):
     run, weights = open_run(tmp_path), Counted()
-    proxy = RecordedProxy(weights, run)
+    proxy = RecordedProxy(weights.scores, run)
     pools = [np.array([[1.0, 2.0], [900.0, 9.0]]), np.array([[5.0, 5.0]])]
     np.testing.assert_array_equal(proxy(pools[0]), [103.0, -np.inf])
     np.testing.assert_array_equal(proxy(pools[1]), [210.0])
@@ -111,16 +123,16 @@ def test_scores_are_recorded(tmp_path):
 def test_a_continued_search_gets_the_recorded_scores_and_then_new_ones(tmp_path):
     pools = [np.array([[1.0, 2.0], [900.0, 9.0]]), np.array([[5.0, 5.0]]), np.array([[7.0, 0.0]])]
     run = open_run(tmp_path)
-    before = [RecordedProxy(Counted(), run)(pools[0])]
+    before = [RecordedProxy(Counted().scores, run)(pools[0])]
     run.close()
     run, weights = open_run(tmp_path), Counted()
-    proxy = RecordedProxy(weights, run)
+    proxy = RecordedProxy(weights.scores, run)
     np.testing.assert_array_equal(proxy(pools[0]), before[0])
     assert weights.calls == 0
     np.testing.assert_array_equal(proxy(pools[1]), [110.0])
     run.close()
     run, weights = open_run(tmp_path), Counted()
-    proxy = RecordedProxy(weights, run)
+    proxy = RecordedProxy(weights.scores, run)
     assert [proxy(pool).tolist() for pool in pools[:2]] == [before[0].tolist(), [110.0]]
     assert weights.calls == 0
     assert proxy(pools[2]).tolist() == [107.0]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,6 +18,7 @@ from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.trained_on import check_trained_on
 from kapl_jax.runs.run_directory import Run
+from kapl_jax.search.compiling import jit_in_full_precision
 
 # Bounds the memory that the scores of all entities take.
 _QUERIES_AT_ONCE = 512
@@ -40,7 +40,7 @@ class AutoBLMAnswerer:
         self._variables = {"params": parameters}
         self._signs = signed_one_hot(jnp.asarray(description["structure"], jnp.int8))
         self._answers = GraphAnswers(graph)
-        self._score = jax.jit(self._model.apply)
+        self._score = jit_in_full_precision(self._model.apply)
 
     @classmethod
     def from_run(cls, run: Run, data_dir: str | None) -> AutoBLMAnswerer:

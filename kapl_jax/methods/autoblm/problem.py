@@ -51,7 +51,8 @@ class TrainingOptions:
         reciprocal: Use reciprocal relations.
         negatives: Entities drawn for the sampled softmax; 0 is the full softmax.
         dropout: Whether any candidate uses dropout.
-        precision: "float32" or "bfloat16", of the matrix products' operands.
+        precision: Of matrix products, of `search.compiling.PRECISIONS`. For "bfloat16" the operands
+            of the large ones are rounded here, so that it means the same on every device.
     """
 
     embedding_dim: int = 64
@@ -63,7 +64,7 @@ class TrainingOptions:
     reciprocal: bool = False
     negatives: int = 0
     dropout: bool = False
-    precision: str = "float32"
+    precision: str = "default"
 
 
 @flax.struct.dataclass
@@ -88,13 +89,13 @@ class AutoBLMProblem(StepwiseProblem):
         """Prepare the arrays of `graph` for training with `options`."""
         self.graph = graph
         self.options = options
-        half = options.precision == "bfloat16"
+        # Of the operands of the loss; whatever is ranked is of float32.
+        self.dtype = jnp.bfloat16 if options.precision == "bfloat16" else None
         self.model = BilinearModel(
             graph.num_entities,
             graph.num_relations,
             options.embedding_dim,
             options.reciprocal,
-            jnp.bfloat16 if half else None,
         )
         self.data = graph_data(graph)
         self._penalty: Penalty = {"l2": l2_penalty, "n3": n3_penalty}[options.regulariser]
@@ -222,7 +223,7 @@ class AutoBLMProblem(StepwiseProblem):
         weights: jax.Array,
         key: jax.Array,
     ) -> jax.Array:
-        dtype = self.model.dtype
+        dtype = self.dtype
         if not self.options.negatives:
             return multiclass_log_loss(queries, entities, targets, weights, dtype)
         count = self.graph.num_entities

@@ -49,9 +49,6 @@ class AutoBLMSettings(SearchSettings):
     unit_ball: bool = setting(False, "Project entity embeddings onto the unit ball.")
     reciprocal: bool = setting(False, "Ask heads through reciprocal relations.")
     negatives: int = setting(0, "Entities drawn for a sampled softmax; 0: full softmax.", low=0)
-    precision: str = setting(
-        "float32", "Operands of the matrix products.", choices=["float32", "bfloat16"]
-    )
 
     tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
     final_embedding_dim: int = setting(128, "Embedding dimension in tuning and at the end.", low=2)

@@ -213,7 +213,7 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         """Return the recorded events of the trained supernets; train them where they are not."""
         settings = self.settings
         problem = SupernetProblem(self.data, settings.search_options())
-        trainer = PopulationTrainer(problem, settings.chunk_size)
+        trainer = self.make_trainer(problem)
         everything = np.ones((settings.positions, len(OPERATIONS)), bool)
         numbers = settings.base_hyperparameters()
         individuals = [
@@ -258,7 +258,7 @@ class ColdNASPipeline(SearchPipeline[ColdNASSettings]):
         ]
         leaking = dataclasses.replace(self.data, valid=self.data.test)
         problem = self._problem(leaking, settings.final_options())
-        trainer = PopulationTrainer(problem, settings.chunk_size)
+        trainer = self.make_trainer(problem)
         schedule = full_training(settings.final_epochs)
         cost = schedule.cost(len(individuals))
         with self.stage(

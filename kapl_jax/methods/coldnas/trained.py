@@ -12,6 +12,7 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData, UserTasks
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import Tasks, as_tasks
+from kapl_jax.search.compiling import jit_in_full_precision
 
 
 class TrainedModel:
@@ -50,11 +51,11 @@ class TrainedModel:
 
     @cached_property
     def _predict(self) -> Any:
-        return jax.jit(self.problem.predict)
+        return jit_in_full_precision(self.problem.predict)
 
     @cached_property
     def _phi(self) -> Any:
-        return jax.jit(self.problem.phi)
+        return jit_in_full_precision(self.problem.phi)
 
 
 def with_supports(tasks: Tasks, masks: np.ndarray) -> Tasks:

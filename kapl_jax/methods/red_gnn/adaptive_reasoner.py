@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,6 +15,7 @@ from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layers import keep_all
 from kapl_jax.relational.parameters import Parameters
+from kapl_jax.search.compiling import jit_in_full_precision
 
 
 class AdaptiveReasoner:
@@ -46,7 +46,7 @@ class AdaptiveReasoner:
         self._parameters = parameters
         self._on_device: AdaptiveGraph = adaptive_graph(graph)
         first = choices(jnp.zeros(len(offered.axes), jnp.int32))
-        self._propagate = jax.jit(
+        self._propagate = jit_in_full_precision(
             partial(
                 propagate,
                 offered=offered,

@@ -96,7 +96,8 @@ class RedGNNPipeline(SearchPipeline[RedGNNSettings]):
 
     def make_trainer(self, problem: RedGNNProblem) -> StreamedTrainer[RedGNNProblem]:
         """Return a trainer fed by the host; see `SearchPipeline`."""
-        return StreamedTrainer(problem, self.settings.chunk_size)
+        settings = self.settings
+        return StreamedTrainer(problem, settings.chunk_size, precision=settings.precision)
 
     def given_structures(self) -> dict[str, np.ndarray]:
         """Return the structures of --structure; see `SearchPipeline`."""

@@ -19,6 +19,7 @@ from kapl_jax.relational.frontier_layers import propagate
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layers import keep_all
 from kapl_jax.relational.parameters import Parameters
+from kapl_jax.search.compiling import jit_in_full_precision
 
 
 class Reasoner(Protocol):
@@ -84,7 +85,7 @@ class FrontierReasoner:
         self._parameters = parameters
         self._expander = Expander(graph, num_layers)
         first = choices(jnp.zeros(len(offered.axes), jnp.int32))
-        self._propagate = jax.jit(partial(_propagate, offered, first))
+        self._propagate = jit_in_full_precision(partial(_propagate, offered, first))
 
     def scores(self, heads: np.ndarray, relations: np.ndarray) -> np.ndarray:
         """Return the scores float32[B, N] of all entities for queries int[B], 0 out of reach."""

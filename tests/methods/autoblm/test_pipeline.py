@@ -292,13 +292,34 @@ def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, given_run, no_
     run_killed(settings, monkeypatch, "search.chunk_training.ChunkTraining.forget")
     run_killed(settings, monkeypatch, "methods.models.ModelStore.keep_best")
     run_killed(settings, monkeypatch, "runs.run_directory.RunDirectory.write_results")
-    run_killed(settings, monkeypatch, "methods.models.ModelStore.drop_finalists")
+    run_killed(settings, monkeypatch, "methods.models.ModelStore.drop_others")
     run_killed(settings, monkeypatch, "methods.pipeline.write_report")
     monkeypatch.setattr(PopulationTrainer, "train", None)
     found = run(settings)
     assert without_seconds(found.results) == without_seconds(given_run.results)
     ids = [event["id"] for event in candidates(found, "final")]
     assert len(ids) == len(set(ids)) == 4
+    assert [entry.name for entry in (found.path / "checkpoints").iterdir()] == ["model"]
+
+
+def test_a_killed_one_shot_search_goes_on_with_its_weights(tmp_path, monkeypatch, no_report):
+    changes = {"searcher": "one_shot", "checkpoint_seconds": 0.0, "one_shot_epochs": 8}
+    (tmp_path / "a").mkdir()
+    undisturbed = run(small_settings(tmp_path / "a", **changes))
+    (tmp_path / "b").mkdir()
+    settings = small_settings(tmp_path / "b", **changes)
+    # Within the training of the weights, before they are recorded, and before they score.
+    run_killed(settings, monkeypatch, "search.population.PopulationTrainer.evaluate")
+    run_killed(settings, monkeypatch, "methods.models.ModelStore.save_shared")
+    run_killed(settings, monkeypatch, "search.shared_weights.SharedWeights.scores")
+    found = run(settings)
+    (weights,) = candidates(found, "shared_weights")
+    assert weights["epochs"] == 8
+    for stage in ("shared_weights", "search", "final"):
+        scores = [
+            [event["score"] for event in candidates(one, stage)] for one in (undisturbed, found)
+        ]
+        assert scores[0] == scores[1]
     assert [entry.name for entry in (found.path / "checkpoints").iterdir()] == ["model"]
 
 

@@ -314,7 +314,7 @@ def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, no_report):
     places = (
         "methods.models.ModelStore.keep_best",
         "runs.run_directory.RunDirectory.write_results",
-        "methods.models.ModelStore.drop_finalists",
+        "methods.models.ModelStore.drop_others",
         "methods.pipeline.write_report",
     )
     for place in places:
