@@ -164,3 +164,12 @@ def test_data_lie_once_on_a_device():
     trainer = PopulationTrainer(LineProblem(), devices=jax.devices()[:2])
     chunks = [trainer.start(make_individuals(size), size) for size in (2, 4)]
     assert chunks[0].programs.data["x"] is chunks[1].programs.data["x"]
+
+
+def test_only_devices_of_this_process_are_used(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("these may belong to other processes")
+
+    local = jax.local_devices()
+    monkeypatch.setattr(jax, "devices", refuse)
+    assert PopulationTrainer(LineProblem()).devices == local
