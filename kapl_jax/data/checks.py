@@ -32,8 +32,31 @@ def check_graph(graph: ParsedGraph) -> Checked:
         valid=_distinct(graph.valid, graph),
         test=_distinct(graph.test, graph),
     )
-    found = (*_duplicates(graph), *_overlaps(distinct), *_untrained(distinct))
+    odd = (*_order_of_columns(graph), *_duplicates(graph), *_overlaps(distinct))
+    found = (*graph.warnings, *odd, *_untrained(distinct))
     return Checked(distinct, tuple(filter(None, found)))
+
+
+def _order_of_columns(graph: ParsedGraph) -> Iterator[str]:
+    """Warn where names suggest that the relation does not stand between head and tail.
+
+    It is then in the first or the last column, whose names no other column has, while the other end
+    is taken for relations, and shares names with the first.
+    """
+    relations = set(graph.relations.names)
+    names = np.array(graph.entities.names, dtype=object)
+    heads, tails = (set(names[np.unique(graph.train.triples[:, column])]) for column in (0, 2))
+    for ends, others, order in (
+        (heads, tails, "head tail relation"),
+        (tails, heads, "relation head tail"),
+    ):
+        shared = len(relations & ends)
+        if 2 * shared > min(len(relations), len(ends)) and others.isdisjoint(relations | ends):
+            yield (
+                f"{graph.train.path}:{graph.train.lines[0]}: {shared} names of the second column, "
+                f"the relation, are entities too: if the columns are {order}, expected is head "
+                "relation tail"
+            )
 
 
 def _keys(triples: np.ndarray, graph: ParsedGraph) -> np.ndarray:
@@ -51,8 +74,7 @@ def _repeated(split: Split, graph: ParsedGraph) -> np.ndarray:
 
 
 def _distinct(split: Split, graph: ParsedGraph) -> Split:
-    kept = ~_repeated(split, graph)
-    return Split(split.path, split.triples[kept], split.lines[kept])
+    return split.where(~_repeated(split, graph))
 
 
 def _duplicates(graph: ParsedGraph) -> Iterator[str | None]:
@@ -85,9 +107,7 @@ def _warn(split: Split, marked: np.ndarray, what: str, graph: ParsedGraph) -> st
     if not marked.any():
         return None
     first = int(np.argmax(marked))
-    head, relation, tail = split.triples[first]
-    entities, relations = graph.entities.names, graph.relations.names
-    example = " ".join(map(quote, (entities[head], relations[relation], entities[tail])))
+    example = graph.quoted(split.triples[first])
     count = int(marked.sum())
     noun = "triple" if count == 1 else "triples"
     return f"{split.path}:{split.lines[first]}: {count} {noun} {what}; the first is {example}"
@@ -97,7 +117,8 @@ def _warn_of_names(names: Names, used: np.ndarray, what: str) -> str | None:
     """Count the names whose id is not in `used` and quote the first; None where all are."""
     is_used = np.zeros(len(names.names), dtype=bool)
     is_used[used] = True
-    unused = np.flatnonzero(~is_used)
+    # What no file declares was settled, and warned of, before; see `unseen`.
+    unused = np.flatnonzero(~is_used[: names.num_declared])
     if not unused.size:
         return None
     first = unused[np.argmin(names.lines[unused])]

@@ -1,8 +1,10 @@
-"""The three folder formats of knowledge graphs, and how one is told from another by looking.
+"""The folder formats of knowledge graphs, and how one is told from another by looking.
 
 OpenKE (`*2id.txt`): a count first in every file; names with ids; triples as *head tail relation*.
 Listed (as RED-GNN publishes its splits): `entities.txt` and `relations.txt` list the names, with or
-without ids, triples are names, and `facts.txt` may hold edges beside the training queries.
+without ids, triples are names, and `facts.txt` may hold edges beside the training queries. The
+lists may also be `entities.dict` and `relations.dict`, id first, as RotatE publishes them, or
+`entity2id.txt` and `relation2id.txt`.
 Plain: only `train.txt`, `valid.txt`, `test.txt` with names; training decides the vocabulary.
 """
 
@@ -10,15 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from kapl_jax.data.ids import look_up_triples, numbered_split, parse_ids
-from kapl_jax.data.names import listed_names, names_of_first_use, numbered_names
-from kapl_jax.data.parsed_graph import Names, ParsedGraph, Split
+from kapl_jax.data.ids import numbered_split, parse_ids
+from kapl_jax.data.named_triples import list_of_names, read_named_splits
+from kapl_jax.data.names import numbered_names
+from kapl_jax.data.parsed_graph import ParsedGraph, Split
 from kapl_jax.data.text import TextFile, read_text_file, split_columns, take_count_line
 from kapl_jax.errors import UserError
 
-_COLUMNS = ("head", "relation", "tail")
+_PLAIN_FILES = ("train.txt", "valid.txt", "test.txt")
+# What lists of names are called, by format: those of entities, those of relations.
+LISTS = {
+    "listed": ("entities.txt", "relations.txt"),
+    "RotatE": ("entities.dict", "relations.dict"),
+    "listed with ids": ("entity2id.txt", "relation2id.txt"),
+}
 _OPENKE_COLUMNS = ("head", "tail", "relation")
 _MOST_LISTED = 8
 
@@ -74,59 +84,16 @@ def read_plain(folder: Path) -> ParsedGraph:
 
     Entities and relations are numbered in the order in which the training triples name them.
     """
-    file = read_text_file(folder / "train.txt")
-    columns = split_columns(file, _COLUMNS)
-    heads, used_relations, tails = columns
-    entities = names_of_first_use(file, heads, tails)
-    relations = names_of_first_use(file, used_relations)
-    return ParsedGraph(
-        entities=entities,
-        relations=relations,
-        facts=None,
-        train=look_up_triples(file, columns, entities, relations),
-        valid=_named_split(folder / "valid.txt", entities, relations),
-        test=_named_split(folder / "test.txt", entities, relations),
+    splits = read_named_splits(folder, with_facts=False)
+    return splits.graph(*splits.names_in_training())
+
+
+def read_listed(folder: Path, entities: str, relations: str) -> ParsedGraph:
+    """Read two lists of names, the three splits of names and maybe `facts.txt`."""
+    splits = read_named_splits(folder, with_facts=True)
+    return splits.graph(
+        list_of_names(folder / entities, "entity"), list_of_names(folder / relations, "relation")
     )
-
-
-def read_listed(folder: Path) -> ParsedGraph:
-    """Read `entities.txt`, `relations.txt`, the three splits of names and maybe `facts.txt`."""
-    entities = entity_or_relation_list(folder / "entities.txt", "entity")
-    relations = entity_or_relation_list(folder / "relations.txt", "relation")
-    facts = folder / "facts.txt"
-    return ParsedGraph(
-        entities=entities,
-        relations=relations,
-        facts=_named_split(facts, entities, relations) if facts.exists() else None,
-        train=_named_split(folder / "train.txt", entities, relations),
-        valid=_named_split(folder / "valid.txt", entities, relations),
-        test=_named_split(folder / "test.txt", entities, relations),
-    )
-
-
-def _named_split(path: Path, entities: Names, relations: Names) -> Split:
-    file = read_text_file(path)
-    return look_up_triples(file, split_columns(file, _COLUMNS), entities, relations)
-
-
-def entity_or_relation_list(path: Path, kind: str) -> Names:
-    """Read a list of names, one a line, with ids or without.
-
-    Args:
-        path: The file.
-        kind: "entity" or "relation", for messages.
-
-    Raises:
-        UserError: The file cannot be read, or a line is no name (and id).
-    """
-    file = read_text_file(path)
-    return numbered_names(file, kind) if _has_ids(file) else listed_names(file)
-
-
-def _has_ids(file: TextFile) -> bool:
-    """Tell by the first line whether names come with ids: no name holds a tab."""
-    cells = file.lines[0].split()
-    return "\t" in file.lines[0].strip() or (len(cells) == 2 and cells[1].isdecimal())
 
 
 def read_openke(folder: Path) -> ParsedGraph:
@@ -170,16 +137,14 @@ FORMATS = (
         ),
         read=read_openke,
     ),
-    Format(
-        name="listed",
-        markers=("entities.txt", "relations.txt"),
-        required=("entities.txt", "relations.txt", "train.txt", "valid.txt", "test.txt"),
-        read=read_listed,
+    *(
+        Format(
+            name=name,
+            markers=lists,
+            required=(*lists, *_PLAIN_FILES),
+            read=partial(read_listed, entities=lists[0], relations=lists[1]),
+        )
+        for name, lists in LISTS.items()
     ),
-    Format(
-        name="plain",
-        markers=("train.txt", "valid.txt", "test.txt"),
-        required=("train.txt", "valid.txt", "test.txt"),
-        read=read_plain,
-    ),
+    Format(name="plain", markers=_PLAIN_FILES, required=_PLAIN_FILES, read=read_plain),
 )

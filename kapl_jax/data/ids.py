@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from kapl_jax.data.headers import header_error, is_header
 from kapl_jax.data.parsed_graph import Names, Split
 from kapl_jax.data.text import TextFile, quote
 from kapl_jax.errors import UserError
@@ -59,6 +60,8 @@ def _malformed_id(
         if not _ID.fullmatch(cell)
     )
     cell, kind = columns[column][row], kinds[column]
+    if row == 0 and len(columns) == 3 and is_header([column[0] for column in columns]):
+        return header_error(file, quote(file.lines[0].strip()), "ids; take the line away")
     if _INTEGER.fullmatch(cell):
         return _out_of_range(file, row, kind, quote(cell), counts[column])
     return file.error(row, f"{kind} id {quote(cell)}", "an integer")

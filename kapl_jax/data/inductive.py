@@ -16,26 +16,27 @@ from pathlib import Path
 import numpy as np
 
 from kapl_jax.data.checks import check_graph
-from kapl_jax.data.formats import entity_or_relation_list, read_openke
-from kapl_jax.data.ids import look_up_triples
+from kapl_jax.data.formats import LISTS, read_openke
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, graph_of
-from kapl_jax.data.names import names_of_first_use
+from kapl_jax.data.named_triples import list_of_names, read_named_splits
 from kapl_jax.data.parsed_graph import Names, ParsedGraph, Split
-from kapl_jax.data.text import line_error, quote, read_text_file, split_columns
+from kapl_jax.data.text import line_error, quote
+from kapl_jax.data.unseen import settle_unseen
 from kapl_jax.errors import UserError
 
-_COLUMNS = ("head", "relation", "tail")
-_SPLITS = ("train", "valid", "test")
 # In place of a file where relations are declared: it would be one of the first graph.
 _ELSEWHERE = Path("relations of the first graph")
 
 
-def load_inductive_graph(folder: Path, first: KnowledgeGraph) -> KnowledgeGraph:
+def load_inductive_graph(
+    folder: Path, first: KnowledgeGraph, unseen: str = "error"
+) -> KnowledgeGraph:
     """Read and check the second graph of the pair that `first` begins.
 
     Args:
         folder: An existing folder, in any format that `formats` knows.
         first: The graph whose relations, and numbers of relations, are used.
+        unseen: What becomes of entities that its training triples lack, see `unseen`.
 
     Returns:
         The graph. Its `relations` are those of `first`; its entities have their own numbers.
@@ -46,7 +47,7 @@ def load_inductive_graph(folder: Path, first: KnowledgeGraph) -> KnowledgeGraph:
     """
     is_openke = (folder / "train2id.txt").exists()
     parsed = read_openke(folder) if is_openke else _read_folder_of_names(folder)
-    checked = check_graph(_with_relations_of(first, parsed))
+    checked = check_graph(settle_unseen(_with_relations_of(first, parsed), unseen))
     # Relations are trained on the first graph; which of them this one never uses does not matter.
     warnings = [line for line in checked.warnings if not line.startswith(f"{_ELSEWHERE}:")]
     shared = _shared_entities(checked.graph.entities, first)
@@ -55,23 +56,12 @@ def load_inductive_graph(folder: Path, first: KnowledgeGraph) -> KnowledgeGraph:
 
 def _read_folder_of_names(folder: Path) -> ParsedGraph:
     """Read a listed or a plain folder; its triples alone say what its relations are."""
-    is_listed = (folder / "entities.txt").exists()
-    has_facts = is_listed and (folder / "facts.txt").exists()
-    names = ("facts", *_SPLITS) if has_facts else _SPLITS
-    files = {name: read_text_file(folder / f"{name}.txt") for name in names}
-    columns = {name: split_columns(file, _COLUMNS) for name, file in files.items()}
-    if is_listed:
-        entities = entity_or_relation_list(folder / "entities.txt", "entity")
-    else:
-        entities = names_of_first_use(files["train"], columns["train"][0], columns["train"][2])
-    relations = _names_from_elsewhere(
-        dict.fromkeys(relation for _, used, _ in columns.values() for relation in used)
-    )
-    splits = {
-        name: look_up_triples(file, columns[name], entities, relations)
-        for name, file in files.items()
-    }
-    return ParsedGraph(entities, relations, splits.get("facts"), *map(splits.__getitem__, _SPLITS))
+    lists = (folder / entities for entities, _ in LISTS.values())
+    listed = next((path for path in lists if path.exists()), None)
+    splits = read_named_splits(folder, with_facts=listed is not None)
+    in_training, _ = splits.names_in_training()
+    entities = in_training if listed is None else list_of_names(listed, "entity")
+    return splits.graph(entities, _names_from_elsewhere(splits.relations()))
 
 
 def _names_from_elsewhere(names: Iterable[str]) -> Names:

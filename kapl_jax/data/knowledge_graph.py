@@ -9,6 +9,7 @@ import numpy as np
 from kapl_jax.data.checks import Checked, check_graph
 from kapl_jax.data.formats import read_graph
 from kapl_jax.data.locate import locate
+from kapl_jax.data.unseen import settle_unseen
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +53,15 @@ class KnowledgeGraph:
         return np.concatenate([self.facts, self.train])
 
 
-def load_knowledge_graph(dataset: str, data_dir: str | None = None) -> KnowledgeGraph:
+def load_knowledge_graph(
+    dataset: str, data_dir: str | None = None, unseen: str = "error"
+) -> KnowledgeGraph:
     """Find, read and check a knowledge graph.
 
     Args:
         dataset: A registered name or the path of a folder, see `locate.locate`.
         data_dir: A folder of data sets, where a registered name is looked for first.
+        unseen: What becomes of entities that only validation or test has, see `unseen`.
 
     Returns:
         The graph. Triples that come twice in one split are in it once.
@@ -67,7 +71,7 @@ def load_knowledge_graph(dataset: str, data_dir: str | None = None) -> Knowledge
             download failed. The message is one line with file and line.
     """
     name, folder = locate(dataset, data_dir)
-    return graph_of(name, check_graph(read_graph(folder)))
+    return graph_of(name, check_graph(settle_unseen(read_graph(folder), unseen)))
 
 
 def graph_of(name: str, checked: Checked) -> KnowledgeGraph:

@@ -32,7 +32,9 @@ class ReasoningData:
     warnings: tuple[str, ...]
 
 
-def load_reasoning_data(dataset: str, data_dir: str | None = None) -> ReasoningData:
+def load_reasoning_data(
+    dataset: str, data_dir: str | None = None, unseen: str = "error"
+) -> ReasoningData:
     """Find, read and check a graph, and the second one where it is the first of an inductive pair.
 
     A folder X begins a pair where a folder X_ind lies beside it. X_ind on its own is a graph like
@@ -41,6 +43,7 @@ def load_reasoning_data(dataset: str, data_dir: str | None = None) -> ReasoningD
     Args:
         dataset: A registered name or the path of a folder, see `locate.locate`.
         data_dir: A folder of data sets, where a registered name is looked for first.
+        unseen: What becomes of entities that only validation or test has, see `unseen`.
 
     Raises:
         UserError: A folder is not there or of no known format, a file cannot be used or holds no
@@ -49,12 +52,12 @@ def load_reasoning_data(dataset: str, data_dir: str | None = None) -> ReasoningD
     """
     name, folder = locate(dataset, data_dir)
     _refuse_files_without_triples(folder)
-    graph = load_knowledge_graph(dataset, data_dir)
+    graph = load_knowledge_graph(dataset, data_dir, unseen)
     second = _second_folder(dataset, folder)
     if second is None:
         return ReasoningData(name, graph, None, graph.warnings)
     _refuse_files_without_triples(second)
-    inductive = load_inductive_graph(second, graph)
+    inductive = load_inductive_graph(second, graph, unseen)
     return ReasoningData(name, graph, inductive, (*graph.warnings, *inductive.warnings))
 
 

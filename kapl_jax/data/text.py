@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kapl_jax.errors import UserError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# Of Unix, of Windows (also where a program doubled its "\r") and of old Macs. Nothing else ends a
+# line: str.splitlines would also cut names at exotic Unicode separators.
+_LINE_END = re.compile(r"\r*\n|\r")
 _LONGEST_QUOTE = 60
 
 
@@ -44,17 +49,18 @@ class TextFile:
 
 
 def read_text_file(path: Path) -> TextFile:
-    """Read a UTF-8 file; a byte order mark, Windows line ends and blank last lines are fine.
+    """Read a UTF-8 file; a byte order mark, any line ends and blank last lines are fine.
 
     Raises:
-        UserError: The file cannot be read, is not UTF-8 or holds nothing but blank lines.
+        UserError: The file cannot be read, is not UTF-8, has NUL bytes or holds nothing but blank
+            lines.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}, expected a text file") from None
-    # Only "\n" ends a line: str.splitlines would also cut names at exotic Unicode separators.
-    lines = [line.removesuffix("\r") for line in _decode(path, data).split("\n")]
+    text = _decode(path, data)
+    lines = _LINE_END.split(text) if "\r" in text else text.split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -117,11 +123,19 @@ def _describe_cells(line: str, cells: list[str]) -> str:
 
 
 def _decode(path: Path, data: bytes) -> str:
+    if data.startswith(_MARKS_OF_UTF_16):
+        raise line_error(path, 1, "text in UTF-16", "text in UTF-8")
     skipped = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
     try:
-        return data[skipped:].decode("utf-8")
+        text = data[skipped:].decode("utf-8")
     except UnicodeDecodeError as error:
-        offset = skipped + error.start
-        line = data.count(b"\n", 0, offset) + 1
-        found = f"byte 0x{data[offset]:02x} at byte offset {offset}"
-        raise line_error(path, line, found, "text in UTF-8") from None
+        raise _byte_error(path, data, skipped + error.start) from None
+    if "\0" in text:
+        raise _byte_error(path, data, data.index(b"\0"))
+    return text
+
+
+def _byte_error(path: Path, data: bytes, offset: int) -> UserError:
+    line = len(_LINE_END.split(data[:offset].decode("latin-1")))
+    found = f"byte 0x{data[offset]:02x} at byte offset {offset}"
+    return line_error(path, line, found, "text in UTF-8")

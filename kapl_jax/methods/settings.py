@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kapl_jax.data.unseen import UNSEEN_ENTITIES
 from kapl_jax.runs.settings import check_ranges, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
@@ -101,3 +102,14 @@ class SearchSettings:
     def final_options(self) -> Any:
         """Return the same for tuning and the last stage."""
         raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphSettings(SearchSettings):
+    """What methods on knowledge graphs have in common beside that."""
+
+    unseen_entities: str = setting(
+        "error",
+        "Entities that only validation or test has: refused, kept, or their triples dropped.",
+        choices=UNSEEN_ENTITIES,
+    )

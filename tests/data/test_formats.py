@@ -10,6 +10,7 @@ from kapl_jax.data.formats import read_graph
 from kapl_jax.errors import UserError
 from tests.data.graph_folders import (
     SPLITS,
+    Graph,
     graphs,
     small_graph,
     write,
@@ -193,20 +194,18 @@ def test_two_or_four_columns_in_every_split(folder, write_graph, columns):
         path.write_text(content)
 
 
-@pytest.mark.parametrize("split", ["valid", "test"])
-@pytest.mark.parametrize(
-    ("row", "what"), [("ann likes eve", "entity 'eve'"), ("ann hates bob", "relation 'hates'")]
-)
-def test_names_that_training_lacks_in_a_plain_graph(folder, split, row, what):
-    write_plain(folder, small_graph(), " ")
-    write(folder / f"{split}.txt", ["ann likes bob", row])
-    place = f"{folder / split}.txt:2: found unknown {what}, expected one of the "
-    message = error_of(folder)
-    assert message.startswith(place)
-    assert message.endswith(" in train.txt")
+def test_names_that_training_lacks_come_behind_the_others(folder):
+    write_plain(folder, small_graph())
+    write(folder / "valid.txt", ["eve\thates\tann", "ann\tlikes\tfay"])
+    write(folder / "test.txt", ["gus\tlikes\teve"])
+    parsed = read_graph(folder)
+    assert parsed.entities.names == ("ann", "bob", "cid", "eve", "fay", "gus")
+    assert parsed.relations.names == ("likes", "knows", "hates")
+    assert (parsed.entities.undeclared, parsed.relations.undeclared) == (3, 1)
+    assert named_triples(parsed, "test") == [("gus", "likes", "eve")]
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", ["facts", "train"])
 @pytest.mark.parametrize(
     ("row", "what", "source"),
     [
@@ -247,6 +246,49 @@ def test_count_line_that_lies_in_every_file(folder):
         expected = f"found the count '{int(count) + 1}', expected {count}, as so many lines follow"
         assert error_of(folder) == f"{path}:1: {expected}"
         path.write_text(content)
+
+
+LISTS_WITH_IDS = {
+    "RotatE": ("entities.dict", "relations.dict", lambda number, name: f"{number}\t{name}"),
+    "RotatE, turned": ("entities.dict", "relations.dict", lambda number, name: f"{name}\t{number}"),
+    "2id": ("entity2id.txt", "relation2id.txt", lambda number, name: f"{name}\t{number}"),
+    "2id, turned": ("entity2id.txt", "relation2id.txt", lambda number, name: f"{number} {name}"),
+    "txt, turned": ("entities.txt", "relations.txt", lambda number, name: f"{number}\t{name}"),
+}
+
+
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("form", LISTS_WITH_IDS)
+def test_lists_with_ids(folder, form, counted):
+    graph = Graph(["13", "new york", "-0", "2", "x"], ["likes", "7"], small_graph().splits)
+    write_plain(folder, graph)
+    *files, line = LISTS_WITH_IDS[form]
+    for file, names in zip(files, (graph.entities, graph.relations), strict=True):
+        lines = [line(number, name) for number, name in reversed(list(enumerate(names)))]
+        count = [str(len(lines))] if counted and "2id" in file else []
+        write(folder / file, [*count, *lines])
+    assert_same_ids(read_graph(folder), graph, SPLITS[1:])
+
+
+@pytest.mark.parametrize("form", LISTS_WITH_IDS)
+def test_columns_that_could_both_be_ids(folder, form):
+    """The usual order of a file counts: numbers are names, too."""
+    graph = Graph(["2", "0", "1"], ["1", "0"], small_graph().splits)
+    write_plain(folder, graph)
+    *files, line = (
+        LISTS_WITH_IDS[form.removesuffix(", turned")]
+        if "txt" not in form
+        else (LISTS_WITH_IDS["2id"])
+    )
+    for file, names in zip(files, (graph.entities, graph.relations), strict=True):
+        write(folder / file, [line(number, name) for number, name in enumerate(names)])
+    assert_same_ids(read_graph(folder), graph, SPLITS[1:])
+
+
+def test_openke_lists_may_have_the_id_first(folder):
+    write_openke(folder, small_graph())
+    write(folder / "entity2id.txt", ["3", "0\tann", "2\tcid", "1\tbob"])
+    assert_same_ids(read_graph(folder), small_graph(), SPLITS[1:])
 
 
 @pytest.mark.parametrize("line", ["ann\tx", "ann\t-1"])

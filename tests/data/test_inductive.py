@@ -164,9 +164,13 @@ def test_unknown_entities(first, folder, write_graph):
     write_graph(folder, other_graph())
     write(folder / "valid.txt", ["dan\tlikes\teve", "dan\tlikes\tzoe"])
     source = "entities.txt" if write_graph is write_listed else "train.txt"
-    assert error_of(folder, first) == (
-        f"{folder / 'valid.txt'}:2: found unknown entity 'zoe', expected one of the 4 in {source}"
+    assert error_of(folder, first).startswith(
+        f"{folder / 'valid.txt'}:2: found unknown entity 'zoe', one of 1 in 1 triple of validation "
+        f"and test, expected one of the 4 in {source}; "
     )
+    kept = load_inductive_graph(folder, first, "keep")
+    assert named(kept, "valid")[-1] == ("dan", "likes", "zoe")
+    assert named(load_inductive_graph(folder, first, "drop"), "valid") == [("dan", "likes", "eve")]
 
 
 @pytest.mark.parametrize(("write_graph", "ending"), [(write_plain, ""), (write_openke, "2id")])

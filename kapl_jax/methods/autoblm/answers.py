@@ -50,7 +50,9 @@ class AutoBLMAnswerer:
             UserError: The run is not finished, or the graph is not the one it was trained on.
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
-        graph = load_knowledge_graph(run.config["settings"]["dataset"], data_dir)
+        settings = run.config["settings"]
+        unseen = settings.get("unseen_entities", "error")
+        graph = load_knowledge_graph(settings["dataset"], data_dir, unseen)
         check_trained_on(run, describe_graph(graph), "another graph")
         return cls(graph, parameters, description)
 

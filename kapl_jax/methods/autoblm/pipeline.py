@@ -31,7 +31,9 @@ def run_autoblm(settings: AutoBLMSettings) -> Path | None:
     Raises:
         UserError: The data or the run directory cannot be used.
     """
-    graph = load_knowledge_graph(settings.dataset, settings.data_dir or None)
+    graph = load_knowledge_graph(
+        settings.dataset, settings.data_dir or None, settings.unseen_entities
+    )
     return run_pipeline(
         "autoblm",
         settings,

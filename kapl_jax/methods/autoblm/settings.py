@@ -10,7 +10,7 @@ from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.bilinear.structures import parse_structure
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.problem import TrainingOptions
-from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.methods.settings import GraphSettings
 from kapl_jax.runs.settings import setting
 
 # What has no meaning without a relaxed structure is not offered.
@@ -23,7 +23,7 @@ _SLOWEST_DECAY = 0.98
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoBLMSettings(SearchSettings):
+class AutoBLMSettings(GraphSettings):
     """The settings of one AutoBLM run; the program's flags are made from them."""
 
     dataset: str = setting("umls", "Registered graph (umls, kinships, WN18RR, ...) or a folder.")

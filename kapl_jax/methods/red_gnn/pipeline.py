@@ -34,7 +34,9 @@ def run_red_gnn(settings: RedGNNSettings) -> Path | None:
     Raises:
         UserError: The data or the run directory cannot be used.
     """
-    data = load_reasoning_data(settings.dataset, settings.data_dir or None)
+    data = load_reasoning_data(
+        settings.dataset, settings.data_dir or None, settings.unseen_entities
+    )
     return run_pipeline(
         "red_gnn",
         settings,

@@ -20,7 +20,7 @@ from kapl_jax.methods.red_gnn.space import (
     parse_choices,
     parse_structure,
 )
-from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.methods.settings import GraphSettings
 from kapl_jax.runs.settings import setting
 
 PUBLISHED = "published"
@@ -31,7 +31,7 @@ _MOST_DROPOUT = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class RedGNNSettings(SearchSettings):
+class RedGNNSettings(GraphSettings):
     """The settings of one RED-GNN run; the program's flags are made from them."""
 
     dataset: str = setting(

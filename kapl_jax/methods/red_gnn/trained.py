@@ -80,7 +80,8 @@ class TrainedRedGNN:
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
         settings = run.config["settings"]
-        data = load_reasoning_data(settings["dataset"], data_dir)
+        unseen = settings.get("unseen_entities", "error")
+        data = load_reasoning_data(settings["dataset"], data_dir, unseen)
         check_trained_on(run, describe_reasoning_data(data), "another graph")
         tasks = make_tasks(data, int(settings["evaluation_batch_size"]))
         return cls(data, tasks, parameters, description)
