@@ -13,6 +13,7 @@ import orbax.checkpoint as ocp
 
 from kapl_jax.errors import UserError
 from kapl_jax.runs.files import write_json
+from kapl_jax.runs.lock import check_held
 
 _TAG = "tag.json"
 
@@ -23,6 +24,7 @@ def save_pytree(folder: Path, tree: Any, tag: dict[str, Any]) -> None:
     The checkpoint is written to the side and renamed: a crash leaves the earlier one or the new
     one. Arrays are fetched to the host first.
     """
+    check_held(folder)
     partial = folder.with_name(folder.name + ".partial")
     earlier = folder.with_name(folder.name + ".earlier")
     shutil.rmtree(partial, ignore_errors=True)

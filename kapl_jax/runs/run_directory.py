@@ -20,6 +20,7 @@ from kapl_jax.runs.files import (
     write_json,
     writing,
 )
+from kapl_jax.runs.lock import RunLock, is_of_lock
 from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.tensorboard import TensorBoardLog
 
@@ -61,7 +62,7 @@ def read_run(path: str | Path) -> Run:
 
 
 class RunDirectory:
-    """Writes one run: opened anew or continued, never mixed with another.
+    """Writes one run: opened anew or continued, never mixed with another, by one process at a time.
 
     Events are appended to metrics.jsonl, durable once `log` returns. A line torn by a crash is cut
     off when the run is opened again, lines that cannot be read are left out with a warning: what
@@ -69,8 +70,9 @@ class RunDirectory:
     over its interruptions.
     """
 
-    def __init__(self, path: Path, events: list[dict[str, Any]]) -> None:
+    def __init__(self, path: Path, events: list[dict[str, Any]], lock: RunLock) -> None:
         self.path = path
+        self._lock = lock
         self.events = events
         self._earlier = float(events[-1].get("seconds", 0.0)) if events else 0.0
         self._started = time.monotonic()
@@ -87,38 +89,34 @@ class RunDirectory:
 
         Raises:
             UserError: The folder cannot be written, holds something else, or holds a run with
-                other settings (the first few differences are named).
+                other settings (the first few differences are named); or another process works
+                there.
         """
         folder = Path(path)
-        wanted = plain(dict(config))
         try:
-            if (folder / CONFIG).is_file():
-                return cls._continue(folder, wanted)
-            return cls._begin(folder, wanted)
+            folder.mkdir(parents=True, exist_ok=True)
+            _refuse_foreign(folder)
+            lock = RunLock(folder)
+            try:
+                return cls._open(folder, plain(dict(config)), lock)
+            except BaseException:
+                lock.release()
+                raise
         except OSError as error:
             raise UserError(f"{folder}: cannot write the run directory: {error.strerror}") from None
 
     @classmethod
-    def _continue(cls, folder: Path, wanted: dict[str, Any]) -> RunDirectory:
+    def _open(cls, folder: Path, wanted: dict[str, Any], lock: RunLock) -> RunDirectory:
+        if not (folder / CONFIG).is_file():
+            write_json(folder / CONFIG, wanted)
+            return cls(folder, [], lock)
         _check_same_run(folder, _read_json(folder / CONFIG), wanted)
         read = _read_events(folder / METRICS)
         if read.damaged:
             write_bytes(folder / METRICS, read.intact)
         elif (folder / METRICS).is_file():
             os.truncate(folder / METRICS, len(read.intact))
-        return cls(folder, read.events)
-
-    @classmethod
-    def _begin(cls, folder: Path, wanted: dict[str, Any]) -> RunDirectory:
-        folder.mkdir(parents=True, exist_ok=True)
-        # A run killed while it wrote its first file leaves only part of that file behind.
-        if any(entry.name != partial_path(folder / CONFIG).name for entry in folder.iterdir()):
-            raise UserError(
-                f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
-                "give --workdir a new folder"
-            )
-        write_json(folder / CONFIG, wanted)
-        return cls(folder, [])
+        return cls(folder, read.events, lock)
 
     @property
     def seconds(self) -> float:
@@ -129,8 +127,10 @@ class RunDirectory:
         """Append events, all or none, each with `seconds` added.
 
         Raises:
-            UserError: They cannot be written; the record is as it was before.
+            UserError: They cannot be written, or another process has taken the run over; the
+                record is as it was before.
         """
+        self._lock.check()
         seconds = round(self.seconds, 3)
         stamped = [plain({**event, "seconds": seconds}) for event in events]
         lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in stamped)
@@ -164,13 +164,33 @@ class RunDirectory:
         return (self.path / RESULTS).is_file()
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Write results.json, all or nothing."""
+        """Write results.json, all or nothing.
+
+        Raises:
+            UserError: It cannot be written, or another process has taken the run over.
+        """
+        self._lock.check()
         write_json(self.path / RESULTS, results)
 
     def close(self) -> None:
-        """Close the event files."""
+        """Close the event files and let others work in the run directory."""
         os.close(self._stream)
         self._tensorboard.close()
+        self._lock.release()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds something else than a run.
+
+    A run killed while it wrote its first file leaves only part of that file behind, and its lock.
+    """
+    names = {entry.name for entry in folder.iterdir()} - {partial_path(folder / CONFIG).name}
+    # Looked for last: another process may begin the run just now.
+    if any(not is_of_lock(name) for name in names) and not (folder / CONFIG).is_file():
+        raise UserError(
+            f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
+            "give --workdir a new folder"
+        )
 
 
 def _check_same_run(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
