@@ -25,7 +25,7 @@ from kapl_jax.explain.user_explanation import explanation_pictures, explanation_
 from kapl_jax.methods.queries import query_to_explain
 from kapl_jax.methods.registry import load_explainer, load_recommender
 from kapl_jax.runs.files import write_bytes, write_json
-from kapl_jax.runs.program import print_warnings, refuse_arguments, run_program
+from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
@@ -54,11 +54,14 @@ def main(argv: list[str]) -> None:
     run = read_run(_WORKDIR.value)
     folder = Path(_OUT.value) if _OUT.value else Path(_WORKDIR.value) / "explain"
     if _RULES.value:
+        refuse_beside(_RULES, _HEAD, _RELATION, _TAIL, _RATINGS, _USER_FEATURES, _ITEM)
         _explain_rules(run, folder)
-    elif _RELATION.value or _HEAD.value or _TAIL.value:
-        _explain_query(run, folder)
     elif _RATINGS.value:
+        refuse_beside(_RATINGS, _HEAD, _RELATION, _TAIL)
         _explain_user(run, folder)
+    elif _RELATION.value or _HEAD.value or _TAIL.value:
+        refuse_beside(_RELATION, _USER_FEATURES, _ITEM)
+        _explain_query(run, folder)
     else:
         raise UserError(
             "--relation, --rules, --ratings: missing, expected a query (--head, --relation), "
@@ -71,10 +74,11 @@ def _explain_query(run: Run, folder: Path) -> None:
     explainer = load_explainer(run, _DATA_DIR.value or None)
     explanation = explainer.explain(query, answer, _TOP.value)
     print(reasoning_text(explanation))
-    for name, picture in reasoning_pictures(explanation).items():
+    pictures = reasoning_pictures(explanation)
+    for name, picture in pictures.items():
         write_bytes(folder / name, picture)
     write_json(folder / "explanation.json", explanation)
-    print(f"pictures: {folder}")
+    print(f"pictures: {folder}" if pictures else f"as JSON: {folder / 'explanation.json'}")
 
 
 def _explain_rules(run: Run, folder: Path) -> None:

@@ -2,24 +2,29 @@
 
 python -m experiments.predict --workdir=DIR --head=ENTITY --relation=RELATION
 python -m experiments.predict --workdir=DIR --relation=RELATION --tail=ENTITY
-python -m experiments.predict --workdir=DIR --queries=FILE
+python -m experiments.predict --workdir=DIR --queries=FILE [--json]
 python -m experiments.predict --workdir=DIR --ratings=FILE [--user_features=FIELD=VALUE,...]
+
+Of the queries in a file, those with unknown names are told on stderr and all others are answered;
+the exit status is then 1. With --json each query has its line of output, in order.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.answers import Answer, Query
-from kapl_jax.methods.queries import query_from_flags, read_queries
+from kapl_jax.methods.answers import Answers, OutOfReach, Query
+from kapl_jax.methods.queries import answer_known, query_from_flags, read_queries
 from kapl_jax.methods.recommendations import Recommendation
 from kapl_jax.methods.registry import load_answerer, load_recommender
-from kapl_jax.runs.program import print_warnings, refuse_arguments, run_program
+from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
@@ -47,16 +52,14 @@ def main(argv: list[str]) -> None:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
     run = read_run(_WORKDIR.value)
     if _RATINGS.value:
-        _refuse_queries()
+        refuse_beside(_RATINGS, _HEAD, _RELATION, _TAIL, _QUERIES)
         _recommend(run, Path(_RATINGS.value))
+    elif _QUERIES.value:
+        refuse_beside(_QUERIES, _HEAD, _RELATION, _TAIL, _USER_FEATURES)
+        _answer_all(run, Path(_QUERIES.value))
     else:
+        refuse_beside(_RELATION, _USER_FEATURES)
         _answer(run)
-
-
-def _refuse_queries() -> None:
-    for flag in (_HEAD, _RELATION, _TAIL, _QUERIES):
-        if flag.value:
-            raise UserError(f"--{flag.name}: given with --ratings, expected one of the two")
 
 
 def _recommend(run: Run, ratings: Path) -> None:
@@ -71,19 +74,39 @@ def _recommend(run: Run, ratings: Path) -> None:
 
 
 def _answer(run: Run) -> None:
-    answerer = load_answerer(run, _DATA_DIR.value or None)
-    if _QUERIES.value:
-        queries = read_queries(Path(_QUERIES.value))
+    query = query_from_flags(_HEAD.value, _RELATION.value, _TAIL.value)
+    (answers,) = load_answerer(run, _DATA_DIR.value or None).answer([query], _TOP.value)
+    print(_as_json(query, answers) if _JSON.value else _as_table(query, answers))
+
+
+def _answer_all(run: Run, path: Path) -> None:
+    queries = read_queries(path)
+    found = answer_known(load_answerer(run, _DATA_DIR.value or None), queries, _TOP.value)
+    for query, answers in zip(queries, found, strict=True):
+        if isinstance(answers, UserError):
+            print(f"error: {answers}", file=sys.stderr)
+        if _JSON.value:
+            print(_as_json(query, answers))
+        elif isinstance(answers, Answers):
+            print(_as_table(query, answers))
+    refused = sum(isinstance(answers, UserError) for answers in found)
+    if refused:
+        raise UserError(
+            f"{path}: {refused} of {len(queries)} queries with unknown names were left out"
+        )
+
+
+def _as_json(query: Query, answers: Answers | UserError) -> str:
+    said: dict[str, Any] = {
+        "query": {"head": query.head, "relation": query.relation, "tail": query.tail}
+    }
+    if isinstance(answers, UserError):
+        said["error"] = str(answers)
     else:
-        queries = [query_from_flags(_HEAD.value, _RELATION.value, _TAIL.value)]
-    for query, answers in zip(queries, answerer.answer(queries, _TOP.value), strict=True):
-        print(_as_json(query, answers) if _JSON.value else _as_table(query, answers))
-
-
-def _as_json(query: Query, answers: list[Answer]) -> str:
-    asked = {"head": query.head, "relation": query.relation, "tail": query.tail}
-    listed = [dataclasses.asdict(answer) for answer in answers]
-    return json.dumps({"query": asked, "answers": listed}, ensure_ascii=False)
+        said["answers"] = [dataclasses.asdict(answer) for answer in answers.best]
+        if answers.out_of_reach is not None:
+            said["out_of_reach"] = dataclasses.asdict(answers.out_of_reach)
+    return json.dumps(said, ensure_ascii=False)
 
 
 def _as_ranking(found: list[Recommendation]) -> str:
@@ -97,16 +120,24 @@ def _as_ranking(found: list[Recommendation]) -> str:
     return "\n".join(lines)
 
 
-def _as_table(query: Query, answers: list[Answer]) -> str:
-    width = max(len("answer"), *(len(answer.entity) for answer in answers))
+def _as_table(query: Query, answers: Answers) -> str:
+    width = max(map(len, ["answer", *(one.entity for one in answers.best)]))
     lines = [f"({query.head or '?'}, {query.relation}, {query.tail or '?'})"]
     lines.append(f"  rank  {'answer':<{width}}     score  probability  known from")
     lines += [
-        f"  {rank:>4}  {one.entity:<{width}}  {one.score:>8.3f}  {one.probability:>11.4f}  "
+        f"  {one.rank:>4}  {one.entity:<{width}}  {one.score:>8.3f}  {one.probability:>11.4f}  "
         f"{one.known or '-'}"
-        for rank, one in enumerate(answers, start=1)
+        for one in answers.best
     ]
+    if answers.out_of_reach is not None:
+        lines.append(f"  {_rest(answers.out_of_reach)}")
     return "\n".join(lines) + "\n"
+
+
+def _rest(left: OutOfReach) -> str:
+    entities = "1 entity is" if left.count == 1 else f"{left.count:,} entities are"
+    shared = "" if left.count == 1 else "shared "
+    return f"{entities} out of reach: score {left.score:.3f}, {shared}rank {left.rank:,.1f}"
 
 
 if __name__ == "__main__":

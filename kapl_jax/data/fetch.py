@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kapl_jax.data.locate import download_into_cache
+from kapl_jax.data.misspelling import did_you_mean
 from kapl_jax.data.registry import find_dataset, registered_names, similar_names
+from kapl_jax.data.text import quote
 from kapl_jax.errors import UserError
 
 
@@ -22,10 +24,9 @@ def fetch(name: str) -> Path:
     """
     dataset = find_dataset(name)
     if dataset is None:
-        similar = similar_names(name)
-        hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+        hint = did_you_mean(similar_names(name))
         names = ", ".join(registered_names())
-        raise UserError(f"found no data set {name!r}{hint}, expected one of {names}")
+        raise UserError(f"found no data set {quote(name)}{hint}, expected one of {names}")
     return download_into_cache(dataset)
 
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from kapl_jax.data.headers import header_error, is_header
+from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.data.parsed_graph import Names, Split
 from kapl_jax.data.text import TextFile, quote
 from kapl_jax.errors import UserError
@@ -90,7 +91,7 @@ def look_up_triples(
     if unknown.size:
         row, column = unknown[0]
         kind, source = ("entity", "relation", "entity")[column], sources[column]
-        found = f"unknown {kind} {quote(columns[column][row])}"
+        found = f"unknown {kind} {quote_unknown(columns[column][row], source.names)}"
         raise file.error(row, found, f"one of the {len(source.names)} in {source.path.name}")
     return numbered_split(file, triples)
 

@@ -8,7 +8,6 @@ some of them, or have no list at all, as several published pairs do.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from kapl_jax.data.checks import check_graph
 from kapl_jax.data.formats import LISTS, read_openke
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, graph_of
+from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.data.named_triples import list_of_names, read_named_splits
 from kapl_jax.data.parsed_graph import Names, ParsedGraph, Split
 from kapl_jax.data.text import line_error, quote
@@ -94,10 +94,9 @@ def _with_relations_of(first: KnowledgeGraph, graph: ParsedGraph) -> ParsedGraph
 
 
 def _relations_differ(path: Path, line: int, name: str, first: KnowledgeGraph) -> UserError:
-    nearest = difflib.get_close_matches(name, first.relations, n=3, cutoff=0.0)
+    told = quote_unknown(name, first.relations)
     found = (
-        f"relation {quote(name)}, which {first.name} lacks (nearest: "
-        f"{', '.join(map(quote, nearest))}), in an inductive pair whose relations differ"
+        f"relation {told}, which {first.name} lacks, in an inductive pair whose relations differ"
     )
     return line_error(path, line, found, f"one of the {first.num_relations} of {first.name}")
 

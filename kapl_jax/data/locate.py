@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kapl_jax.data.download import download, is_complete
+from kapl_jax.data.misspelling import did_you_mean
 from kapl_jax.data.registry import (
     GRAPHS,
     Dataset,
@@ -17,6 +18,7 @@ from kapl_jax.data.registry import (
     pair_of,
     similar_names,
 )
+from kapl_jax.data.text import quote
 from kapl_jax.errors import UserError
 
 
@@ -107,9 +109,9 @@ def _wrong_kind(dataset: str, found: Kind, kind: Kind) -> UserError:
 
 
 def _not_found(dataset: str, path: Path, kind: Kind) -> UserError:
-    found = f"the file {path}" if path.is_file() else f"no folder {dataset!r}"
+    found = f"the file {path}" if path.is_file() else f"no folder {quote(dataset)}"
     similar = similar_names(Path(dataset).name, kind)
-    hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
     files = f", a file ({', '.join(kind.file_endings)})" if kind.file_endings else ""
     names = ", ".join(names_of_kind(kind))
+    hint = did_you_mean(similar)
     return UserError(f"--dataset: found {found}{hint}, expected a folder{files} or one of {names}")

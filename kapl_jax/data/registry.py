@@ -5,10 +5,11 @@ One entry in `DATASETS` is all that a new one needs.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from kapl_jax.data.misspelling import similar_to
 
 _EMBEDDED = Path(__file__).parent / "embedded"
 
@@ -303,8 +304,7 @@ def similar_names(name: str, kind: Kind | None = None) -> tuple[str, ...]:
     """Return names that `name` may be a misspelling of, nearest first, of one kind or of any."""
     known = {plain: found.name for plain, found in _by_plain_name().items() if _fits(found, kind)}
     known |= {_plain(generated): generated for generated in (kind.generated if kind else ())}
-    nearest = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
-    return tuple(dict.fromkeys(known[plain] for plain in nearest))
+    return tuple(dict.fromkeys(known[plain] for plain in similar_to(_plain(name), known)))
 
 
 def _fits(dataset: Dataset, kind: Kind | None) -> bool:

@@ -13,15 +13,31 @@ _MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # Of Unix, of Windows (also where a program doubled its "\r") and of old Macs. Nothing else ends a
 # line: str.splitlines would also cut names at exotic Unicode separators.
 _LINE_END = re.compile(r"\r*\n|\r")
-_LONGEST_QUOTE = 60
+LONGEST_QUOTE = 60
+# Characters that are drawn as nothing or as a blank; Python's repr shows some of them as they are.
+IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 def quote(text: str) -> str:
-    """Return `text` in quotes on one line, shortened in the middle where it is long."""
-    if len(text) > _LONGEST_QUOTE:
-        half = _LONGEST_QUOTE // 2
+    r"""Return `text` in quotes on one line, shortened in the middle where it is long.
+
+    What cannot be seen is written out, as in `'Berlin\xa0'`.
+    """
+    if len(text) > LONGEST_QUOTE:
+        half = LONGEST_QUOTE // 2
         text = f"{text[:half]}...{text[-half:]}"
-    return repr(text)
+    return IGNORABLE.sub(lambda found: ascii(found[0])[1:-1], repr(text))
+
+
+def visible(text: str) -> str:
+    r"""Return `text` on one line with what cannot be seen written out: `Berlin\xa0`."""
+    return "".join(
+        letter if letter.isprintable() and not IGNORABLE.match(letter) else ascii(letter)[1:-1]
+        for letter in text
+    )
 
 
 def line_error(path: Path, line: int, found: str, expected: str) -> UserError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable
 from kapl_jax.data.cold_start_tables import rows_of_values
+from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.data.rating_cells import distinct_ratings, parse_ratings
 from kapl_jax.data.rating_files import read_csv, required_columns
 from kapl_jax.data.text import line_error, quote
@@ -144,9 +144,8 @@ def read_user_features(path: str | Path, table: FeatureTable) -> UserFeatures:
 def _check_fields(cells: dict[str, str], table: FeatureTable, source: str) -> None:
     for name in cells:
         if name not in table.fields:
-            hint = _did_you_mean(name, list(table.fields))
             raise UserError(
-                f"{source}: found the field {quote(name)}{hint}, "
+                f"{source}: found the field {quote_unknown(name, table.fields)}, "
                 f"expected some of {', '.join(table.fields)}"
             )
 
@@ -195,16 +194,11 @@ def look_up_items(
             several = " or ".join(quote(data.items[row]) for row in candidates)
             raise refuse(place, f"the title {quote(name)}", several)
         if not candidates:
-            hint = _did_you_mean(name, [*data.items, *titles])
+            told = quote_unknown(name, [*data.items, *titles])
             expected = f"one of the {len(data.items)} of {data.name}"
-            raise refuse(place, f"unknown item {quote(name)}{hint}", expected)
+            raise refuse(place, f"unknown item {told}", expected)
         found.append(candidates[0])
     return np.array(found, dtype=np.int32)
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    similar = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return f" (did you mean {' or '.join(map(quote, similar))}?)" if similar else ""
 
 
 def _listing(names: list[str]) -> str:

@@ -7,6 +7,7 @@ which an entity keeps its state for a step.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,6 +58,31 @@ class AttentionTrace:
     num_relations: int
     scores: np.ndarray
     layers: tuple[LayerAttention, ...]
+
+    @functools.cached_property
+    def reached(self) -> np.ndarray:
+        """The entities to which some walk of L steps leads, `bool[N]`."""
+        reached = np.zeros(len(self.scores), bool)
+        reached[self.query_entity] = True
+        for layer in self.layers:
+            targets = layer.targets[reached[layer.sources]]
+            reached = np.zeros(len(self.scores), bool)
+            reached[targets] = True
+        return reached
+
+    def best(self, most: int) -> list[int]:
+        """Return the entities with the highest scores among those reached, best first."""
+        ranked = np.argsort(np.where(self.reached, -self.scores, np.inf), kind="stable")
+        return [int(entity) for entity in ranked[: min(most, int(self.reached.sum()))]]
+
+    def rank(self, entity: int) -> int | None:
+        """Return the place of an entity among all, from 1; None where it is out of reach."""
+        if not self.reached[entity]:
+            return None
+        # Of equal scores the reached come first, as in a list of answers.
+        ahead = self.scores > self.scores[entity]
+        ties = (self.scores == self.scores[entity]) & self.reached
+        return 1 + int(ahead.sum()) + int(ties[:entity].sum())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Explained:
         relation: The relation asked for, `r^-1` where heads are asked for.
         answer: The answer.
         score: The model's score of it, None where unknown.
+        rank: Its place among all entities, None where it is out of reach or nobody looked.
         layers: Edges of each of the L layers on walks to the answer, none where it is out of reach;
             empty where nobody looked.
         left_out: Number of edges of each layer that are on such walks but not in `layers`.
@@ -61,6 +62,7 @@ class Explained:
     relation: str
     answer: str
     score: float | None
+    rank: int | None
     layers: tuple[tuple[NamedEdge, ...], ...]
     left_out: tuple[int, ...]
     paths: tuple[NamedPath, ...]
@@ -94,10 +96,11 @@ def explain_answer(
         most_paths: Number of paths.
 
     Returns:
-        `{"query": {"entity", "relation"}, "answer", "score", "layers": [[{"source", "relation",
-        "target", "weight"}]], "left_out": [int], "paths": [{"steps": [[source, relation, target]],
-        "walk": the same with identity steps, "weight", "walks"}]}`, entities and relations by name.
-        Layers are empty where no walk of L steps leads to the answer.
+        `{"query": {"entity", "relation"}, "answer", "score", "rank", "layers": [[{"source",
+        "relation", "target", "weight"}]], "left_out": [int], "paths": [{"steps": [[source,
+        relation, target]], "walk": the same with identity steps, "weight", "walks"}]}`, entities
+        and relations by name.
+        Layers are empty and the rank is None where no walk of L steps leads to the answer.
     """
     paths = strongest_paths(trace, answer, most_paths)
     whole = edges_between(trace, answer)
@@ -122,6 +125,7 @@ def explain_answer(
         },
         "answer": names.entities[answer],
         "score": float(trace.scores[answer]),
+        "rank": trace.rank(answer),
         "layers": layers,
         "left_out": [len(all_) - len(some) for all_, some in zip(whole, kept, strict=True)],
         "paths": [
@@ -172,6 +176,7 @@ def _explained(entry: Mapping[str, Any]) -> Explained:
         relation=str(entry["query"]["relation"]),
         answer=str(entry["answer"]),
         score=None if score is None else float(score),
+        rank=entry.get("rank"),
         layers=layers,
         left_out=tuple(entry.get("left_out") or [0] * len(layers)),
         paths=tuple(_path(path) for path in entry.get("paths") or []),

@@ -21,8 +21,11 @@ def reasoning_text(explanation: Mapping[str, Any]) -> str:
     lines = [f"{query['entity']} -{query['relation']}-> ?"]
     width = max((len(one.answer) for one in answers), default=0)
     for place, one in enumerate(answers, start=1):
+        if one.layers and not one.is_reached:
+            lines.append(f"   -  {one.answer:{width}}  out of reach")
+            continue
         score = "" if one.score is None else f"  {one.score:10.4f}"
-        lines.append(f"{place:4}. {one.answer:{width}}{score}".rstrip())
+        lines.append(f"{one.rank or place:4}. {one.answer:{width}}{score}".rstrip())
     for one in answers:
         lines += _reasons(one)
     return "\n".join(lines)

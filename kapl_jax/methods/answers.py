@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from kapl_jax.data.misspelling import quote_unknown
+from kapl_jax.data.text import quote
 from kapl_jax.errors import UserError
 
 
@@ -32,23 +33,65 @@ class Answer:
     """One entity that may answer a query.
 
     Attributes:
+        rank: Its place among all entities, from 1.
         entity: Its name.
         score: The model's score; comparable within a query only.
         probability: Softmax of the scores over all entities.
         known: The split that holds the triple already, empty if none does.
     """
 
+    rank: int
     entity: str
     score: float
     probability: float
     known: str
 
 
+@dataclasses.dataclass(frozen=True)
+class OutOfReach:
+    """The entities that a model cannot tell apart for a query: its messages do not get there.
+
+    Attributes:
+        count: How many they are.
+        score: The score that each of them has.
+        rank: The mean place of all of them, which each has as its rank in evaluation.
+    """
+
+    count: int
+    score: float
+    rank: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a model answers to a query.
+
+    Attributes:
+        best: The best answers that the model can reach, best first.
+        out_of_reach: Those that it cannot reach; None for a model that reaches all.
+    """
+
+    best: list[Answer]
+    out_of_reach: OutOfReach | None = None
+
+
 class Answerer(Protocol):
     """A trained model that answers queries."""
 
-    def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
-        """Return the `top` best answers of each query, best first."""
+    def check(self, query: Query) -> None:
+        """Check that the model knows the names of a query.
+
+        Raises:
+            UserError: It does not; the message gives the nearest names.
+        """
+        ...
+
+    def answer(self, queries: Sequence[Query], top: int) -> list[Answers]:
+        """Return the `top` best answers of each query.
+
+        Raises:
+            UserError: A query names what is unknown.
+        """
         ...
 
 
@@ -60,6 +103,12 @@ def look_up(name: str, names: dict[str, int], kind: str, place: str) -> int:
     """
     if name in names:
         return names[name]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"; nearest: {', '.join(near)}" if near else f"; for example {next(iter(names))}"
-    raise UserError(f"{place}: {kind} {name!r} is unknown, expected one of {len(names)}{hint}")
+    raise unknown(name, names, kind, place)
+
+
+def unknown(name: str, names: Collection[str], kind: str, place: str) -> UserError:
+    """Return the error for a name that is not among `names`."""
+    told, first = quote_unknown(name, names, likeness=0.5), quote(next(iter(names)))
+    return UserError(
+        f"{place}: found unknown {kind} {told}, expected one of {len(names)} such as {first}"
+    )

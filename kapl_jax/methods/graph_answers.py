@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
-from kapl_jax.methods.answers import Answer, Query, look_up
+from kapl_jax.methods.answers import Answer, Answers, OutOfReach, Query, look_up
 
 
 class GraphAnswers:
@@ -59,31 +59,54 @@ class GraphAnswers:
         return ends[0], relation, ends[1]
 
     def best(
-        self, query: Query, triple: tuple[int, int, int], scores: np.ndarray, top: int
-    ) -> list[Answer]:
-        """Return the `top` best answers to a query, best first.
+        self,
+        query: Query,
+        triple: tuple[int, int, int],
+        scores: np.ndarray,
+        top: int,
+        reached: np.ndarray | None = None,
+    ) -> Answers:
+        """Return the `top` best answers to a query.
 
         Args:
             query: The query.
             triple: Its ids.
             scores: float[N], of all entities as the end that is asked.
             top: How many.
+            reached: bool[N], the entities that the model reaches; all others have one score.
         """
         asked = 0 if query.head is None else 2
         scores = scores.astype(np.float64)
         shifted = np.exp(scores - scores.max())
         probabilities = shifted / shifted.sum()
+        order = np.argsort(-scores, kind="stable")
+        places = np.arange(1, len(order) + 1)
+        if reached is not None:
+            # Of equal scores the reached come first, so that the others stand together.
+            order = order[np.lexsort((~reached[order], -scores[order]))]
+            listed = reached[order]
+            rest = _out_of_reach(scores[order[~listed]], places[~listed])
+            order, places = order[listed], places[listed]
+        else:
+            rest = None
         answers = []
-        for entity in np.argsort(-scores, kind="stable")[:top]:
+        for entity, place in zip(order[:top], places[:top], strict=True):
             whole = list(triple)
             whole[asked] = int(entity)
             known = [name for name, split in self._splits.items() if tuple(whole) in split]
             answers.append(
                 Answer(
+                    int(place),
                     self.graph.entities[entity],
                     float(scores[entity]),
                     float(probabilities[entity]),
                     ", ".join(known),
                 )
             )
-        return answers
+        return Answers(answers, rest)
+
+
+def _out_of_reach(scores: np.ndarray, places: np.ndarray) -> OutOfReach | None:
+    if len(places) == 0:
+        return None
+    return OutOfReach(len(places), float(scores[0]), float(places.mean()))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kapl_jax.data.text import read_text_file
 from kapl_jax.errors import UserError
-from kapl_jax.methods.answers import Query
+from kapl_jax.methods.answers import Answerer, Answers, Query
 
 _UNKNOWN = "?"
 
@@ -53,6 +54,24 @@ def read_queries(path: Path) -> list[Query]:
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
+
+
+def answer_known(
+    answerer: Answerer, queries: Sequence[Query], top: int
+) -> list[Answers | UserError]:
+    """Return of each query the `top` best answers, or why it has none: it names what is unknown."""
+    errors = [_refusal(answerer, query) for query in queries]
+    known = [query for query, error in zip(queries, errors, strict=True) if error is None]
+    answers = iter(answerer.answer(known, top))
+    return [next(answers) if error is None else error for error in errors]
+
+
+def _refusal(answerer: Answerer, query: Query) -> UserError | None:
+    try:
+        answerer.check(query)
+    except UserError as error:
+        return error
+    return None
 
 
 def _parse(line: str, place: str) -> Query:

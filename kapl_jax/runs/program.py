@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -57,6 +57,17 @@ def refuse_arguments(argv: Sequence[str]) -> None:
     """
     if len(argv) > 1:
         raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
+
+
+def refuse_beside(chosen: flags.FlagHolder[Any], *others: flags.FlagHolder[Any]) -> None:
+    """Refuse flags that mean nothing beside another, which was given.
+
+    Raises:
+        UserError: One of them is given too.
+    """
+    for other in others:
+        if flags.FLAGS[other.name].present:
+            raise UserError(f"--{other.name}: given with --{chosen.name}, expected one of the two")
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

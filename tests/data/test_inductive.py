@@ -154,7 +154,7 @@ def test_relations_that_differ(first, folder, write_graph):
 def expect_error_on_the_last_line(path, first):
     line = len(path.read_text().splitlines())
     assert error_of(path.parent, first) == (
-        f"{path}:{line}: found relation 'knew', which toy lacks (nearest: 'knows', 'likes'), in an "
+        f"{path}:{line}: found relation 'knew' (did you mean 'knows'?), which toy lacks, in an "
         "inductive pair whose relations differ, expected one of the 2 of toy"
     )
 

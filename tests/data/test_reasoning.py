@@ -133,7 +133,7 @@ def test_relations_that_differ(pair):
     path = pair.with_name("toy_ind") / "train.txt"
     write(path, ["dan\tlikes\teve", "eve\tlikse\tfay"])
     assert error_of(pair).startswith(
-        f"{path}:2: found relation 'likse', which toy lacks (nearest: 'likes', 'knows')"
+        f"{path}:2: found relation 'likse' (did you mean 'likes'?), which toy lacks"
     )
 
 

@@ -114,17 +114,41 @@ def test_a_file_of_queries(finished):
         assert one["score"] == pytest.approx(other["score"], rel=1e-5)
 
 
+def test_queries_with_unknown_names_do_not_stop_the_others(finished):
+    lines = ["entity_3 relation_1 ?", "nobody relation_1 ?", "? Relation_1 entity_2"]
+    lines.append("? relation_0 entity_2")
+    (finished / "some.txt").write_text("\n".join(lines) + "\n")
+    done = predict(finished, "--queries=some.txt", "--json", "--top=2")
+    assert done.returncode == 1
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["query"]["tail"] for one in found] == [None, None, "entity_2", "entity_2"]
+    assert ["answers" in one for one in found] == [True, False, False, True]
+    told = done.stderr.splitlines()
+    assert told[0].startswith("error: some.txt:2: found unknown entity 'nobody'")
+    assert "unknown relation 'Relation_1' (did you mean 'relation_1'" in told[1]
+    assert told[1].startswith("error: some.txt:3: ")
+    assert told[2:] == ["error: some.txt: 2 of 4 queries with unknown names were left out"]
+    assert [found[1]["error"], found[2]["error"]] == [
+        line.removeprefix("error: ") for line in told[:2]
+    ]
+    done = predict(finished, "--queries=some.txt", "--top=2")
+    assert done.returncode == 1
+    headings = [line for line in done.stdout.splitlines() if line.startswith("(")]
+    assert headings == ["(entity_3, relation_1, ?)", "(?, relation_0, entity_2)"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--queries=q.txt", "--head=entity_3"), ("--head: given with --queries",)),
+        (("--queries=q.txt", "--ratings=r.csv"), ("--queries: given with --ratings",)),
         (
             ("--head=entity_33", "--relation=relation_1"),
-            ("--head=entity_33", "entity 'entity_33' is unknown", "nearest: entity_3"),
+            ("--head=entity_33", "unknown entity 'entity_33'", "did you mean 'entity_3'"),
         ),
-        (("--tail=entity_3", "--relation=relation"), ("relation 'relation'", "nearest:")),
+        (("--tail=entity_3", "--relation=relation"), ("relation 'relation'", "did you mean")),
         (("--head=entity_3",), ("--relation: missing",)),
         (("--head=a", "--relation=b", "--tail=c"), ("both given",)),
-        (("--queries=bad.txt",), ("bad.txt:2: entity 'nobody' is unknown",)),
         (("--queries=none.txt",), ("none.txt: cannot be read",)),
         (("entity_3", "--relation=relation_1"), ("entity_3: unexpected argument",)),
         (("--head=entity_3", "--relation=relation_1", "--top=0"), ("--top=0",)),
@@ -134,7 +158,6 @@ def test_a_file_of_queries(finished):
     ids=lambda value: value[-1] if value[0].startswith("-") else "",
 )
 def test_questions_that_cannot_be_answered(finished, arguments, words):
-    (finished / "bad.txt").write_text("entity_3 relation_1 ?\nnobody relation_1 ?\n")
     assert_one_line_error(predict(finished, *arguments), *words)
 
 

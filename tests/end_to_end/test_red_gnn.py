@@ -83,6 +83,27 @@ def test_queries_about_both_graphs_are_answered(finished):
         assert best.split()[1].startswith(entity[0])
 
 
+def test_what_cannot_be_reached_is_no_answer(finished):
+    asked = ("--workdir=run", "--head=b1", "--relation=grandparent")
+    done = run_program(finished, "predict", *asked, "--json", "--top=100")
+    found = json.loads(done.stdout)
+    rest = found["out_of_reach"]
+    assert len(found["answers"]) + rest["count"] == 10
+    assert rest["score"] == 0.0
+    done = run_program(finished, "predict", *asked)
+    assert f"  {rest['count']} entities are out of reach: score 0.000" in done.stdout
+    shown = {one["entity"] for one in found["answers"]}
+    unreached = next(f"b{number}" for number in range(10) if f"b{number}" not in shown)
+    done = run_program(finished, "explain", *asked, f"--tail={unreached}", "--out=unreached")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"   -  {unreached}  out of reach" in done.stdout
+    (entry,) = json.loads((finished / "unreached" / "explanation.json").read_text())["answers"]
+    assert entry["rank"] is None
+    done = run_program(finished, "explain", *asked, "--top=100", "--out=all")
+    kept = json.loads((finished / "all" / "explanation.json").read_text())["answers"]
+    assert {one["answer"] for one in kept} == shown
+
+
 def test_an_answer_is_explained_by_paths(finished):
     done = run_program(
         finished, "explain", "--workdir=run", "--head=b1", "--relation=grandparent", "--tail=b3"
@@ -109,8 +130,11 @@ def test_rules_are_shown_with_what_the_graph_says_of_them(finished):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--head=b99", "--relation=parent"), ("--head=b99", "'b99' is unknown", "nearest")),
-        (("--head=b1", "--relation=parents"), ("relation 'parents'", "nearest: parent")),
+        (
+            ("--head=b99", "--relation=parent"),
+            ("--head=b99", "unknown entity 'b99' (did"),
+        ),
+        (("--head=b1", "--relation=parents"), ("relation 'parents'", "did you mean 'parent'")),
         ((), ("--relation", "missing")),
     ],
     ids=["entity", "relation", "nothing"],

@@ -12,7 +12,7 @@ import numpy as np
 from kapl_jax.bilinear.model import BilinearModel
 from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
-from kapl_jax.methods.answers import Answer, Query
+from kapl_jax.methods.answers import Answers, Query
 from kapl_jax.methods.graph_answers import GraphAnswers
 from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.methods.models import ModelStore
@@ -56,12 +56,16 @@ class AutoBLMAnswerer:
         check_trained_on(run, describe_graph(graph), "another graph")
         return cls(graph, parameters, description)
 
-    def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
-        """Return the `top` best answers of each query, best first."""
+    def check(self, query: Query) -> None:
+        """Check that the graph has the names of a query; see `Answerer`."""
+        self._answers.triple(query)
+
+    def answer(self, queries: Sequence[Query], top: int) -> list[Answers]:
+        """Return the `top` best answers of each query; see `Answerer`."""
         triples = np.array([self._answers.triple(query) for query in queries], np.int32).reshape(
             -1, 3
         )
-        answers: list[list[Answer]] = []
+        answers: list[Answers] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             part = slice(start, start + _QUERIES_AT_ONCE)
             answers += self._answer_at_once(queries[part], triples[part], top)
@@ -69,7 +73,7 @@ class AutoBLMAnswerer:
 
     def _answer_at_once(
         self, queries: Sequence[Query], triples: np.ndarray, top: int
-    ) -> list[list[Answer]]:
+    ) -> list[Answers]:
         tails, heads = map(np.asarray, self._score(self._variables, self._signs, triples))
         return [
             self._answers.best(

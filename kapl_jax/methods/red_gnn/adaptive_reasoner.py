@@ -56,17 +56,21 @@ class AdaptiveReasoner:
             )
         )
 
-    def scores(self, heads: np.ndarray, relations: np.ndarray) -> np.ndarray:
-        """Return the scores float32[B, N] of all entities for queries int[B], 0 if not kept."""
+    def scores(self, heads: np.ndarray, relations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores float32[B, N] of all entities, 0 if not kept, and which are kept."""
         return self._of_entities(self._reached(heads, relations))
 
     def traces(self, heads: np.ndarray, relations: np.ndarray) -> list[AttentionTrace]:
         """Return of each query of a batch int[B] the scores and the attention of each layer."""
         reached = self._reached(heads, relations)
-        scores = self._of_entities(reached)
+        scores, kept = self._of_entities(reached)
         layers = [
             _by_query(step, np.asarray(alpha), self.graph.num_entities)
             for step, alpha in zip(reached.steps, reached.attention, strict=True)
+        ]
+        # Of the last layer's edges those count whose ends are kept: no other end has a score.
+        layers[-1] = [
+            layer.take(kept[query][layer.targets]) for query, layer in enumerate(layers[-1])
         ]
         return traces_of(heads, relations, self.graph.num_relations, scores, layers)
 
@@ -79,11 +83,13 @@ class AdaptiveReasoner:
         )
         return found
 
-    def _of_entities(self, reached: Reached) -> np.ndarray:
+    def _of_entities(self, reached: Reached) -> tuple[np.ndarray, np.ndarray]:
         entities, scores = np.asarray(reached.entities), np.asarray(reached.scores)
         everything = np.zeros((len(scores), self.graph.num_entities + 1), np.float32)
+        kept = np.zeros(everything.shape, bool)
         np.put_along_axis(everything, entities, scores, axis=1)
-        return everything[:, :-1]
+        np.put_along_axis(kept, entities, True, axis=1)
+        return everything[:, :-1], kept[:, :-1]
 
 
 def _by_query(step: Step, alpha: np.ndarray, num_entities: int) -> list[LayerAttention]:

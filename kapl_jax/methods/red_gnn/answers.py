@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kapl_jax.methods.answers import Answer, Query
+from kapl_jax.methods.answers import Answers, Query
 from kapl_jax.methods.red_gnn.trained import AskedGraph, TrainedRedGNN
 from kapl_jax.runs.run_directory import Run
 
@@ -25,14 +25,14 @@ class RedGNNAnswerer:
         """Load the best model of a run; see `TrainedRedGNN.from_run`."""
         return cls(TrainedRedGNN.from_run(run, data_dir))
 
-    def answer(self, queries: Sequence[Query], top: int) -> list[list[Answer]]:
-        """Return the `top` best answers of each query, best first.
+    def check(self, query: Query) -> None:
+        """Check that a graph has the names of a query; see `Answerer`."""
+        ids_of(self.trained.graph_of(query), query)
 
-        Raises:
-            UserError: A query names what is unknown.
-        """
+    def answer(self, queries: Sequence[Query], top: int) -> list[Answers]:
+        """Return the `top` best answers that messages reach of each query; see `Answerer`."""
         graphs = [self.trained.graph_of(query) for query in queries]
-        found: dict[int, list[Answer]] = {}
+        found: dict[int, Answers] = {}
         for asked in self.trained.graphs:
             places = [place for place, graph in enumerate(graphs) if graph is asked]
             for start in range(0, len(places), _QUERIES_AT_ONCE):
@@ -56,10 +56,10 @@ def ids_of(asked: AskedGraph, query: Query) -> tuple[int, int]:
     return head, relation
 
 
-def _answer_at_once(asked: AskedGraph, queries: Sequence[Query], top: int) -> list[list[Answer]]:
+def _answer_at_once(asked: AskedGraph, queries: Sequence[Query], top: int) -> list[Answers]:
     entities, relations = np.array([ids_of(asked, query) for query in queries]).T
-    scores = asked.reasoner.scores(entities, relations)
+    scores, reached = asked.reasoner.scores(entities, relations)
     return [
-        asked.answers.best(query, asked.answers.triple(query), of_query, top)
-        for query, of_query in zip(queries, scores, strict=True)
+        asked.answers.best(query, asked.answers.triple(query), of_query, top, within)
+        for query, of_query, within in zip(queries, scores, reached, strict=True)
     ]

@@ -31,8 +31,12 @@ class Reasoner(Protocol):
 
     graph: RelationalGraph
 
-    def scores(self, heads: np.ndarray, relations: np.ndarray) -> np.ndarray:
-        """Return the scores float32[B, N] of all entities for queries int[B], 0 out of reach."""
+    def scores(self, heads: np.ndarray, relations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of all entities for queries int[B], and which are reached.
+
+        Returns:
+            float32[B, N], 0 out of reach, and bool[B, N].
+        """
         ...
 
     def traces(self, heads: np.ndarray, relations: np.ndarray) -> list[AttentionTrace]:
@@ -87,11 +91,17 @@ class FrontierReasoner:
         first = choices(jnp.zeros(len(offered.axes), jnp.int32))
         self._propagate = jit_in_full_precision(partial(_propagate, offered, first))
 
-    def scores(self, heads: np.ndarray, relations: np.ndarray) -> np.ndarray:
-        """Return the scores float32[B, N] of all entities for queries int[B], 0 out of reach."""
+    def scores(self, heads: np.ndarray, relations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of all entities for queries int[B], and which are reached.
+
+        Returns:
+            float32[B, N], 0 out of reach, and bool[B, N].
+        """
         frontier = self._frontier(heads, relations)
         scores, _ = self._propagate(self._parameters, frontier)
-        return _of_entities(frontier, np.asarray(scores), len(heads), self.graph.num_entities)
+        size = (len(heads), self.graph.num_entities)
+        everything = _of_entities(frontier, np.asarray(scores), *size)
+        return everything, _of_entities(frontier, np.ones(len(scores), bool), *size)
 
     def traces(self, heads: np.ndarray, relations: np.ndarray) -> list[AttentionTrace]:
         """Return of each query of a batch int[B] the scores and the attention of each layer."""
@@ -120,15 +130,15 @@ def _powers_of_two(sizes: Sizes) -> Sizes:
 
 
 def _of_entities(
-    frontier: Frontier, scores: np.ndarray, num_queries: int, num_entities: int
+    frontier: Frontier, values: np.ndarray, num_queries: int, num_entities: int
 ) -> np.ndarray:
-    """Return the scores of rows as those of entities, float32[B, N], 0 out of reach."""
+    """Return the values of rows as those of entities, [B, N], 0 out of reach."""
     real = np.asarray(frontier.queries) < num_queries
-    everything = np.zeros((num_queries, num_entities), np.float32)
+    everything = np.zeros((num_queries, num_entities), values.dtype)
     queries, entities = (
         np.asarray(column)[real] for column in (frontier.queries, frontier.entities)
     )
-    everything[queries, entities] = scores[real]
+    everything[queries, entities] = values[real]
     return everything
 
 

@@ -59,7 +59,7 @@ class RedGNNExplainer:
 
         Args:
             query: What is asked.
-            answer: The answer to explain; None for the `top` best.
+            answer: The answer to explain; None for the `top` best of those reached.
             top: How many answers.
 
         Raises:
@@ -68,10 +68,8 @@ class RedGNNExplainer:
         asked = self.trained.graph_of(query)
         entity, relation = ids_of(asked, query)
         (trace,) = asked.reasoner.traces(np.array([entity]), np.array([relation]))
-        if answer is None:
-            answers = np.argsort(-trace.scores, kind="stable")[:top].tolist()
-        else:
-            answers = [asked.answers.entity(answer, query.place)]
+        given = None if answer is None else asked.answers.entity(answer, query.place)
+        answers = trace.best(top) if given is None else [given]
         known = RelationMatrices(
             self.trained.tasks.pool, self.trained.tasks.num_entities, asked.graph.num_relations
         )
@@ -149,7 +147,8 @@ def example_reasons(trained: TrainedRedGNN, count: int) -> list[dict[str, Any]]:
     _, places = np.unique(relations, return_index=True)
     chosen = np.sort(places)[:count]
     traces = asked.reasoner.traces(heads[chosen], relations[chosen])
-    return [explain_answer(trace, int(np.argmax(trace.scores)), asked.names) for trace in traces]
+    best = [(trace, answer) for trace in traces for answer in trace.best(1)]
+    return [explain_answer(trace, answer, asked.names) for trace, answer in best]
 
 
 def _known(asked: Asked) -> RelationMatrices:

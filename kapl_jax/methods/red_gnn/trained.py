@@ -8,9 +8,8 @@ from typing import Any
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.data.reasoning import ReasoningData, load_reasoning_data
-from kapl_jax.errors import UserError
 from kapl_jax.explain.attention import GraphNames
-from kapl_jax.methods.answers import Query
+from kapl_jax.methods.answers import Query, unknown
 from kapl_jax.methods.graph_answers import GraphAnswers
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.reasoning_data import describe_reasoning_data
@@ -96,15 +95,5 @@ class TrainedRedGNN:
         for asked in self.graphs:
             if asked.answers.knows(given):
                 return asked
-        if len(self.graphs) == 1:
-            self.graphs[0].answers.entity(given, query.place)
-        raise UserError(self._nearest(given, query.place))
-
-    def _nearest(self, entity: str, place: str) -> str:
-        found = []
-        for asked in self.graphs:
-            try:
-                asked.answers.entity(entity, asked.graph.name)
-            except UserError as error:
-                found.append(str(error))
-        return f"{place}: {'; '.join(found)}"
+        everything = [name for asked in self.graphs for name in asked.graph.entities]
+        raise unknown(given, everything, "entity", query.place)

@@ -62,7 +62,7 @@ def test_answers_equal_brute_force(reciprocal):
     queries = [tail_query(2, 1), head_query(0, 3), tail_query(2, 0)]
     expected = [scores(2, 1, 0)[0], scores(0, 0, 3)[1], scores(2, 0, 0)[0]]
     found = answerer(reciprocal).answer(queries, 5)
-    for one, right in zip(found, expected, strict=True):
+    for one, right in zip((one.best for one in found), expected, strict=True):
         order = np.argsort(-right)
         assert [answer.entity for answer in one] == [name(entity) for entity in order[:5]]
         np.testing.assert_allclose([answer.score for answer in one], right[order[:5]], rtol=1e-4)
@@ -74,8 +74,8 @@ def test_answers_equal_brute_force(reciprocal):
 
 def test_more_answers_than_entities():
     (found,) = answerer().answer([tail_query(0, 0)], 10**6)
-    assert sorted(answer.entity for answer in found) == sorted(map(name, range(ENTITIES)))
-    np.testing.assert_allclose(sum(answer.probability for answer in found), 1, rtol=1e-6)
+    assert sorted(answer.entity for answer in found.best) == sorted(map(name, range(ENTITIES)))
+    np.testing.assert_allclose(sum(answer.probability for answer in found.best), 1, rtol=1e-6)
 
 
 def test_known_answers_name_their_split():
@@ -85,12 +85,12 @@ def test_known_answers_name_their_split():
         tails, heads = answerer().answer(
             [tail_query(head, relation), head_query(relation, tail)], 12
         )
-        assert {one.entity: one.known for one in tails}[name(tail)] == split
-        assert {one.entity: one.known for one in heads}[name(head)] == split
+        assert {one.entity: one.known for one in tails.best}[name(tail)] == split
+        assert {one.entity: one.known for one in heads.best}[name(head)] == split
     triples = np.concatenate([graph.train, graph.valid, graph.test])
     known = {tail for head, relation, tail in triples.tolist() if (head, relation) == (0, 0)}
     (found,) = answerer().answer([tail_query(0, 0)], 12)
-    assert {one.entity for one in found if one.known} == {name(entity) for entity in known}
+    assert {one.entity for one in found.best if one.known} == {name(entity) for entity in known}
 
 
 def test_many_queries_are_answered_in_parts(monkeypatch):
@@ -98,18 +98,18 @@ def test_many_queries_are_answered_in_parts(monkeypatch):
     expected = answerer().answer(queries, 3)
     monkeypatch.setattr(module, "_QUERIES_AT_ONCE", 4)
     found = answerer().answer(queries, 3)
-    assert [[one.entity for one in answers] for answers in found] == [
-        [one.entity for one in answers] for answers in expected
+    assert [[one.entity for one in answers.best] for answers in found] == [
+        [one.entity for one in answers.best] for answers in expected
     ]
     assert answerer().answer([], 3) == []
 
 
 def test_unknown_names_give_the_nearest():
     with pytest.raises(
-        UserError, match=r"here: entity 'entity_100' is unknown.*nearest: entity_10"
+        UserError, match=r"here: found unknown entity 'entity_100' .*mean 'entity_10'"
     ):
         answerer().answer([Query("entity_100", "relation_0", None, "here")], 3)
-    with pytest.raises(UserError, match=r"relation 'relation' is unknown.*nearest: relation_"):
+    with pytest.raises(UserError, match=r"unknown relation 'relation' .*mean 'relation_"):
         answerer().answer([Query(None, "relation", "entity_1", "here")], 3)
 
 

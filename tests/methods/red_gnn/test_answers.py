@@ -54,10 +54,18 @@ def head_query(relation, entity, first="entity"):
     return Query(None, f"relation_{relation}", f"{first}_{entity}", "here")
 
 
-def check(answers, scores, first="entity"):
-    """Check answers against the scores of all entities."""
-    best = np.argsort(-scores, kind="stable")[: len(answers)]
+def check(found, scores, first="entity"):
+    """Check answers against the scores of all entities; those out of reach score 0."""
+    reached = np.flatnonzero(scores)
+    best = reached[np.argsort(-scores[reached], kind="stable")][: len(found.best)]
+    answers = found.best
     np.testing.assert_allclose([one.score for one in answers], scores[best], rtol=1e-4, atol=1e-5)
+    assert [one.rank for one in answers] == [1 + np.sum(scores > scores[one]) for one in best]
+    missing = len(scores) - len(reached)
+    assert (found.out_of_reach.count if found.out_of_reach else 0) == missing
+    if missing:
+        ahead = np.sum(scores[reached] > 0)
+        assert found.out_of_reach.rank == ahead + (missing + 1) / 2
     shifted = np.exp(scores - scores.max())
     for one in answers:
         entity = int(one.entity.removeprefix(f"{first}_"))
@@ -71,7 +79,7 @@ def test_answers_to_both_kinds_of_queries_in_the_order_asked():
     triples = tiny_data().graph.training_triples
     ids = [(3, 1), (3, 1 + RELATIONS), (7, RELATIONS), (0, 0)]
     found = answerer().answer(queries, 4)
-    assert [len(one) for one in found] == [4] * 4
+    assert [len(one.best) for one in found] == [4, 4, 1, 4]  # entity_7 reaches nothing but itself
     for answers, (entity, relation) in zip(found, ids, strict=True):
         check(answers, expected_scores(triples, ENTITIES, entity, relation))
 
@@ -83,8 +91,8 @@ def test_known_triples_are_marked_with_their_split():
         tails, heads = answerer().answer(
             [tail_query(head, relation), head_query(relation, tail)], ENTITIES
         )
-        assert {one.entity: one.known for one in tails}[f"entity_{tail}"] == split
-        assert {one.entity: one.known for one in heads}[f"entity_{head}"] == split
+        assert {one.entity: one.known for one in tails.best}[f"entity_{tail}"] == split
+        assert {one.entity: one.known for one in heads.best}[f"entity_{head}"] == split
 
 
 def test_more_queries_than_are_answered_at_once():
@@ -93,7 +101,7 @@ def test_more_queries_than_are_answered_at_once():
     single = {query: answers for query, answers in zip(queries[:12], found[:12], strict=True)}
     for query, answers in zip(queries[12:], found[12:], strict=True):
         same = single[query]
-        assert [one.entity for one in answers] == [one.entity for one in same]
+        assert [one.entity for one in answers.best] == [one.entity for one in same.best]
 
 
 def test_an_inductive_pair_answers_on_the_graph_that_has_the_entity():
@@ -115,10 +123,10 @@ def test_ids_of_a_query_for_heads_are_those_of_the_inverse():
 
 @pytest.mark.parametrize("inductive", [False, True])
 def test_unknown_names_are_told_on_one_line(inductive):
-    with pytest.raises(UserError, match=r"here.*entity 'entity_100' is unknown") as caught:
+    with pytest.raises(UserError, match=r"here: found unknown entity 'entity_100'") as caught:
         answerer(inductive).answer([tail_query(100, 0)], 3)
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="here: relation 'relation_7' is unknown"):
+    with pytest.raises(UserError, match="here: found unknown relation 'relation_7'"):
         answerer(inductive).answer([head_query(7, 1)], 3)
 
 

@@ -48,7 +48,7 @@ def expected_scores(heads, relations, of=None, entities=ENTITIES):
 
 
 def test_scores_are_those_of_the_slow_model(reasoner):
-    scores = reasoner.scores(*QUERIES)
+    scores, _ = reasoner.scores(*QUERIES)
     assert scores.shape == (5, ENTITIES)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected_scores(*QUERIES), **TOLERANCE)
@@ -56,14 +56,26 @@ def test_scores_are_those_of_the_slow_model(reasoner):
 
 
 def test_a_batch_of_another_size_gives_the_same_scores(reasoner):
-    one = reasoner.scores(*QUERIES[:, 1:2])
-    np.testing.assert_allclose(one[0], reasoner.scores(*QUERIES)[1], **TOLERANCE)
+    one, _ = reasoner.scores(*QUERIES[:, 1:2])
+    np.testing.assert_allclose(one[0], reasoner.scores(*QUERIES)[0][1], **TOLERANCE)
 
 
 def test_what_is_out_of_reach_scores_zero(reasoner):
     last = ENTITIES - 1
-    (scores,) = reasoner.scores(np.array([last]), np.array([0]))
+    (scores,), (reached,) = reasoner.scores(np.array([last]), np.array([0]))
     assert np.flatnonzero(scores).tolist() == [last]
+    assert np.flatnonzero(reached).tolist() == [last]
+
+
+def test_what_is_reached_is_known_apart_from_scores(reasoner, traces):
+    _, reached = reasoner.scores(*QUERIES)
+    edges = slow_edges(triples(), ENTITIES, RELATIONS)
+    for within, trace, head in zip(reached, traces, QUERIES[0].tolist(), strict=True):
+        expected = {head}
+        for _ in range(2):
+            expected |= {target for source, _, target in edges if source in expected}
+        assert set(np.flatnonzero(within).tolist()) == expected
+        assert set(np.flatnonzero(trace.reached).tolist()) == expected
 
 
 def test_traces_hold_the_attention_of_each_edge_that_a_message_travels(traces):
@@ -92,7 +104,7 @@ def test_reasons_over_another_graph_than_it_was_trained_on():
     second = tiny_data(inductive=True).inductive
     size = second.num_entities
     graph = relational_graph(second.training_triples, size, RELATIONS)
-    scores = make_reasoner(random_parameters(3), DESCRIPTION, graph).scores(*QUERIES)
+    scores, _ = make_reasoner(random_parameters(3), DESCRIPTION, graph).scores(*QUERIES)
     assert scores.shape == (5, size)
     expected = expected_scores(*QUERIES, second.training_triples, size)
     np.testing.assert_allclose(scores, expected, **TOLERANCE)
@@ -109,7 +121,8 @@ def test_a_model_that_keeps_all_nodes_reasons_like_one_that_does_not_choose(reas
     description = {**DESCRIPTION, "top_k": ENTITIES, "most_edges": 1000}
     parameters = {**random_parameters(3), "sampling": np.ones((2, 4), np.float32)}
     adaptive = make_reasoner(parameters, description, reasoner.graph)
-    np.testing.assert_allclose(adaptive.scores(*QUERIES), reasoner.scores(*QUERIES), **TOLERANCE)
+    for of_one, of_other in zip(adaptive.scores(*QUERIES), reasoner.scores(*QUERIES), strict=True):
+        np.testing.assert_allclose(of_one, of_other, **TOLERANCE)
     for found, expected in zip(adaptive.traces(*QUERIES), traces, strict=True):
         np.testing.assert_allclose(found.scores, expected.scores, **TOLERANCE)
         for one, other in zip(found.layers, expected.layers, strict=True):
@@ -120,10 +133,12 @@ def test_a_model_that_keeps_one_node_a_layer_reaches_no_more(reasoner):
     description = {**DESCRIPTION, "top_k": 1, "most_edges": 1000}
     parameters = {**random_parameters(3), "sampling": np.ones((2, 4), np.float32)}
     adaptive = make_reasoner(parameters, description, reasoner.graph)
-    scores = adaptive.scores(*QUERIES)
-    assert (np.count_nonzero(scores, axis=1) <= 3).all()
-    assert (np.count_nonzero(reasoner.scores(*QUERIES), axis=1) > 3).any()
+    scores, kept = adaptive.scores(*QUERIES)
+    assert (np.count_nonzero(kept, axis=1) <= 3).all()
+    assert not scores[~kept].any()
+    assert (np.count_nonzero(reasoner.scores(*QUERIES)[1], axis=1) > 3).any()
     for place, trace in enumerate(adaptive.traces(*QUERIES)):
         np.testing.assert_allclose(trace.scores, scores[place], **TOLERANCE)
+        np.testing.assert_array_equal(trace.reached, kept[place])
         assert set(trace.layers[0].sources.tolist()) == {QUERIES[0, place]}
         assert len(set(trace.layers[1].sources.tolist())) <= 2

@@ -149,8 +149,8 @@ def test_without_an_answer_the_best_are_explained():
     query = Query("g8", "grandfather", None, "here")
     found = RedGNNExplainer(trained()).explain(query, None, 3)
     asked = trained().graphs[0]
-    scores = asked.reasoner.scores(np.array([24]), np.array([GRANDFATHER]))[0]
-    best = np.argsort(-scores, kind="stable")[:3]
+    (scores,), (reached,) = asked.reasoner.scores(np.array([24]), np.array([GRANDFATHER]))
+    best = np.argsort(np.where(reached, -scores, np.inf), kind="stable")[:3]
     names = [asked.names.entities[entity] for entity in best]
     assert [entry["answer"] for entry in found["answers"]] == names
     np.testing.assert_allclose(
@@ -163,6 +163,7 @@ def test_an_answer_out_of_reach_has_no_path():
     (entry,) = RedGNNExplainer(trained()).explain(query, "c0", 1)["answers"]
     assert entry["paths"] == entry["rules"] == []
     assert entry["score"] == 0.0
+    assert entry["rank"] is None
 
 
 def test_explanations_of_an_inductive_pair_are_of_the_graph_that_has_the_entity():
@@ -172,7 +173,7 @@ def test_explanations_of_an_inductive_pair_are_of_the_graph_that_has_the_entity(
     assert entry["paths"][0]["steps"] == [["k8", "father", "l8"], ["l8", "mother", "m8"]]
     # Confidence is measured on what was learnt from: the first graph.
     assert entry["rules"] == [{"rule": PLANTED_TEXT, "confidence": 7 / 9}]
-    with pytest.raises(UserError, match="entity 'c8' is unknown"):
+    with pytest.raises(UserError, match="unknown entity 'c8'"):
         explainer.explain(Query("k8", "grandfather", None, "here"), "c8", 1)
 
 
