@@ -16,30 +16,35 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from absl import flags
-
 from kapl_jax.benchmarking.registry import BENCHMARKS, DEFAULT, method_asked
 from kapl_jax.benchmarking.report import run_benchmark
 from kapl_jax.runs.files import write_json
 from kapl_jax.runs.program import run_program, use_cpu_cores
-from kapl_jax.runs.settings import define_flags, from_flags
+from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
 
-_METHOD = flags.DEFINE_enum("method", DEFAULT, list(BENCHMARKS), "What is trained.")
+
+@dataclasses.dataclass(frozen=True)
+class MethodSettings(Settings):
+    """What decides all other flags."""
+
+    method: str = setting(DEFAULT, "What is trained.", choices=list(BENCHMARKS))
 
 
 def main(argv: list[str]) -> None:
     """Run the benchmark as the flags say."""
     del argv
-    entry = BENCHMARKS[_METHOD.value]
+    method = from_flags(MethodSettings).method
+    entry = BENCHMARKS[method]
     settings = from_flags(entry.settings)
-    use_cpu_cores(settings.cpu_devices or None)
+    use_cpu_cores(settings.cpu_devices)
     figures = run_benchmark(entry.make(settings), settings, print)
     if settings.json:
-        setup = {"method": _METHOD.value, "settings": dataclasses.asdict(settings)}
+        setup = {"method": method, "settings": dataclasses.asdict(settings)}
         write_json(Path(settings.json), {**setup, **figures})
         print(f"figures: {settings.json}")
 
 
 if __name__ == "__main__":
+    define_flags(MethodSettings)
     define_flags(BENCHMARKS[method_asked(sys.argv[1:])].settings)
     run_program(main)

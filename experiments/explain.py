@@ -13,9 +13,8 @@ go to a folder.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-
-from absl import flags
 
 from kapl_jax.errors import UserError
 from kapl_jax.explain.digraph_pictures import reasoning_pictures
@@ -27,41 +26,46 @@ from kapl_jax.methods.registry import load_explainer, load_recommender
 from kapl_jax.runs.files import write_bytes, write_json
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
+from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of registered data, as for the run.")
-_HEAD = flags.DEFINE_string("head", None, "Head entity of a query.")
-_RELATION = flags.DEFINE_string("relation", None, "Relation of a query.")
-_TAIL = flags.DEFINE_string("tail", None, "Tail entity: the answer to explain, or what is known.")
-_TOP = flags.DEFINE_integer("top", 3, "Answers to explain.", lower_bound=1)
-_RULES = flags.DEFINE_bool("rules", False, "Show the rules of the model's paths.")
-_ANSWERS = flags.DEFINE_integer(
-    "explained_answers", 1000, "Right validation answers whose paths make rules.", lower_bound=1
-)
-_RATINGS = flags.DEFINE_string("ratings", None, "CSV of a user's ratings: header item,rating.")
-_USER_FEATURES = flags.DEFINE_string(
-    "user_features", "", "What is known of the user: field=value,field=value."
-)
-_ITEM = flags.DEFINE_string("item", None, "Item to explain; by default the best one.")
-_OUT = flags.DEFINE_string("out", "", "Folder of pictures and JSON; by default WORKDIR/explain.")
+
+@dataclasses.dataclass(frozen=True)
+class ExplainSettings(Settings):
+    """Which model is asked to explain what, and where the pictures go."""
+
+    workdir: str = setting("", "Run directory of a finished run.", path=True)
+    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
+    head: str = setting("", "Head entity of a query.")
+    relation: str = setting("", "Relation of a query.")
+    tail: str = setting("", "Tail entity: the answer to explain, or what is known.")
+    top: int = setting(3, "Answers to explain.", low=1)
+    rules: bool = setting(False, "Show the rules of the model's paths.")
+    explained_answers: int = setting(
+        1000, "Right validation answers whose paths make rules.", low=1
+    )
+    ratings: str = setting("", "CSV of a user's ratings: header item,rating.", path=True)
+    user_features: str = setting("", "What is known of the user: field=value,field=value.")
+    item: str = setting("", "Item to explain; by default the best one.")
+    out: str = setting("", "Folder of pictures and JSON; by default WORKDIR/explain.", path=True)
 
 
 def main(argv: list[str]) -> None:
     """Explain what the flags ask about."""
     refuse_arguments(argv)
-    if not _WORKDIR.value:
+    settings = from_flags(ExplainSettings)
+    if not settings.workdir:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
-    run = read_run(_WORKDIR.value)
-    folder = Path(_OUT.value) if _OUT.value else Path(_WORKDIR.value) / "explain"
-    if _RULES.value:
-        refuse_beside(_RULES, _HEAD, _RELATION, _TAIL, _RATINGS, _USER_FEATURES, _ITEM)
-        _explain_rules(run, folder)
-    elif _RATINGS.value:
-        refuse_beside(_RATINGS, _HEAD, _RELATION, _TAIL)
-        _explain_user(run, folder)
-    elif _RELATION.value or _HEAD.value or _TAIL.value:
-        refuse_beside(_RELATION, _USER_FEATURES, _ITEM)
-        _explain_query(run, folder)
+    run = read_run(settings.workdir)
+    folder = Path(settings.out) if settings.out else Path(settings.workdir) / "explain"
+    if settings.rules:
+        refuse_beside("rules", "head", "relation", "tail", "ratings", "user_features", "item")
+        _explain_rules(run, settings, folder)
+    elif settings.ratings:
+        refuse_beside("ratings", "head", "relation", "tail")
+        _explain_user(run, settings, folder)
+    elif settings.relation or settings.head or settings.tail:
+        refuse_beside("relation", "user_features", "item")
+        _explain_query(run, settings, folder)
     else:
         raise UserError(
             "--relation, --rules, --ratings: missing, expected a query (--head, --relation), "
@@ -69,10 +73,10 @@ def main(argv: list[str]) -> None:
         )
 
 
-def _explain_query(run: Run, folder: Path) -> None:
-    query, answer = query_to_explain(_HEAD.value, _RELATION.value, _TAIL.value)
-    explainer = load_explainer(run, _DATA_DIR.value or None)
-    explanation = explainer.explain(query, answer, _TOP.value)
+def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
+    query, answer = query_to_explain(settings.head, settings.relation, settings.tail)
+    explainer = load_explainer(run, settings.data_dir or None)
+    explanation = explainer.explain(query, answer, settings.top)
     print(reasoning_text(explanation))
     pictures = reasoning_pictures(explanation)
     for name, picture in pictures.items():
@@ -81,8 +85,8 @@ def _explain_query(run: Run, folder: Path) -> None:
     print(f"pictures: {folder}" if pictures else f"as JSON: {folder / 'explanation.json'}")
 
 
-def _explain_rules(run: Run, folder: Path) -> None:
-    rules = load_explainer(run, _DATA_DIR.value or None).rules(_ANSWERS.value)
+def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
+    rules = load_explainer(run, settings.data_dir or None).rules(settings.explained_answers)
     model = (run.results or {}).get("test", {}).get("mrr", {}).get("mean")
     rules["mrr"]["model"] = model
     print(rules_text(rules))
@@ -90,11 +94,11 @@ def _explain_rules(run: Run, folder: Path) -> None:
     print(f"all rules: {folder / 'rules.json'}")
 
 
-def _explain_user(run: Run, folder: Path) -> None:
-    recommender = load_recommender(run, _DATA_DIR.value or None)
-    user = recommender.new_user(Path(str(_RATINGS.value)), _USER_FEATURES.value)
+def _explain_user(run: Run, settings: ExplainSettings, folder: Path) -> None:
+    recommender = load_recommender(run, settings.data_dir or None)
+    user = recommender.new_user(Path(settings.ratings), settings.user_features)
     print_warnings(user.warnings)
-    explanation = recommender.explain(user, _ITEM.value)
+    explanation = recommender.explain(user, settings.item or None)
     print(explanation_text(explanation))
     for name, picture in explanation_pictures(explanation).items():
         write_bytes(folder / name, picture)
@@ -103,4 +107,5 @@ def _explain_user(run: Run, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    define_flags(ExplainSettings)
     run_program(main)

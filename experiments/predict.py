@@ -17,8 +17,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answers, OutOfReach, Query
 from kapl_jax.methods.queries import answer_known, query_from_flags, read_queries
@@ -26,66 +24,76 @@ from kapl_jax.methods.recommendations import Recommendation
 from kapl_jax.methods.registry import load_answerer, load_recommender
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
+from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory of a finished run.")
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of registered data, as for the run.")
-_HEAD = flags.DEFINE_string("head", None, "Head entity; the tail is asked.")
-_RELATION = flags.DEFINE_string("relation", None, "Relation.")
-_TAIL = flags.DEFINE_string("tail", None, "Tail entity; the head is asked.")
-_QUERIES = flags.DEFINE_string(
-    "queries", None, "File with a query a line: head, relation, tail; ? for the one that is asked."
-)
-_RATINGS = flags.DEFINE_string(
-    "ratings", None, "CSV of a new user's ratings, with the header item,rating; items are ranked."
-)
-_USER_FEATURES = flags.DEFINE_string(
-    "user_features", "", "What is known of the new user: field=value,field=value."
-)
-_TOP = flags.DEFINE_integer("top", 10, "Answers shown for each query.", lower_bound=1)
-_JSON = flags.DEFINE_bool("json", False, "Print one JSON object a query instead of tables.")
+
+@dataclasses.dataclass(frozen=True)
+class PredictSettings(Settings):
+    """Which model is asked, and what."""
+
+    workdir: str = setting("", "Run directory of a finished run.", path=True)
+    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
+    head: str = setting("", "Head entity; the tail is asked.")
+    relation: str = setting("", "Relation.")
+    tail: str = setting("", "Tail entity; the head is asked.")
+    queries: str = setting(
+        "",
+        "File with a query a line: head, relation, tail; ? for the one that is asked.",
+        path=True,
+    )
+    ratings: str = setting(
+        "",
+        "CSV of a new user's ratings, with the header item,rating; items are ranked.",
+        path=True,
+    )
+    user_features: str = setting("", "What is known of the new user: field=value,field=value.")
+    top: int = setting(10, "Answers shown for each query.", low=1)
+    json: bool = setting(False, "Print one JSON object a query instead of tables.")
 
 
 def main(argv: list[str]) -> None:
     """Answer the queries that the flags give, or recommend to the user that they give."""
     refuse_arguments(argv)
-    if not _WORKDIR.value:
+    settings = from_flags(PredictSettings)
+    if not settings.workdir:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
-    run = read_run(_WORKDIR.value)
-    if _RATINGS.value:
-        refuse_beside(_RATINGS, _HEAD, _RELATION, _TAIL, _QUERIES)
-        _recommend(run, Path(_RATINGS.value))
-    elif _QUERIES.value:
-        refuse_beside(_QUERIES, _HEAD, _RELATION, _TAIL, _USER_FEATURES)
-        _answer_all(run, Path(_QUERIES.value))
+    run = read_run(settings.workdir)
+    if settings.ratings:
+        refuse_beside("ratings", "head", "relation", "tail", "queries")
+        _recommend(run, settings)
+    elif settings.queries:
+        refuse_beside("queries", "head", "relation", "tail", "user_features")
+        _answer_all(run, settings)
     else:
-        refuse_beside(_RELATION, _USER_FEATURES)
-        _answer(run)
+        refuse_beside("relation", "user_features")
+        _answer(run, settings)
 
 
-def _recommend(run: Run, ratings: Path) -> None:
-    recommender = load_recommender(run, _DATA_DIR.value or None)
-    user = recommender.new_user(ratings, _USER_FEATURES.value)
+def _recommend(run: Run, settings: PredictSettings) -> None:
+    recommender = load_recommender(run, settings.data_dir or None)
+    user = recommender.new_user(Path(settings.ratings), settings.user_features)
     print_warnings(user.warnings)
-    found = recommender.recommend(user, _TOP.value)
-    if _JSON.value:
+    found = recommender.recommend(user, settings.top)
+    if settings.json:
         print(json.dumps([dataclasses.asdict(one) for one in found], ensure_ascii=False))
     else:
         print(_as_ranking(found))
 
 
-def _answer(run: Run) -> None:
-    query = query_from_flags(_HEAD.value, _RELATION.value, _TAIL.value)
-    (answers,) = load_answerer(run, _DATA_DIR.value or None).answer([query], _TOP.value)
-    print(_as_json(query, answers) if _JSON.value else _as_table(query, answers))
+def _answer(run: Run, settings: PredictSettings) -> None:
+    query = query_from_flags(settings.head, settings.relation, settings.tail)
+    (answers,) = load_answerer(run, settings.data_dir or None).answer([query], settings.top)
+    print(_as_json(query, answers) if settings.json else _as_table(query, answers))
 
 
-def _answer_all(run: Run, path: Path) -> None:
+def _answer_all(run: Run, settings: PredictSettings) -> None:
+    path = Path(settings.queries)
     queries = read_queries(path)
-    found = answer_known(load_answerer(run, _DATA_DIR.value or None), queries, _TOP.value)
+    found = answer_known(load_answerer(run, settings.data_dir or None), queries, settings.top)
     for query, answers in zip(queries, found, strict=True):
         if isinstance(answers, UserError):
             print(f"error: {answers}", file=sys.stderr)
-        if _JSON.value:
+        if settings.json:
             print(_as_json(query, answers))
         elif isinstance(answers, Answers):
             print(_as_table(query, answers))
@@ -141,4 +149,5 @@ def _rest(left: OutOfReach) -> str:
 
 
 if __name__ == "__main__":
+    define_flags(PredictSettings)
     run_program(main)

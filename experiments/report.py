@@ -6,38 +6,46 @@ python -m experiments.report DIR DIR ... --out=FOLDER
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from absl import flags
-
 from kapl_jax.errors import UserError
+from kapl_jax.paths import expand_user
 from kapl_jax.runs.program import run_program
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.run_directory import read_run
+from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
 
 
-def define_flags() -> None:
-    """Define the flags of this program."""
-    flags.DEFINE_list("workdir", [], "Run directories, separated by commas; or give them as words.")
-    flags.DEFINE_string(
-        "out",
+@dataclasses.dataclass(frozen=True)
+class ReportSettings(Settings):
+    """What is reported on, and where the page goes."""
+
+    workdir: tuple[str, ...] = setting(
+        (),
+        "Run directory; give it several times for several runs, or give them as words.",
+        path=True,
+    )
+    out: str = setting(
         "",
         "Folder of the page; by default `report` in the run directory, and for several runs "
         "`comparison` in the first.",
+        path=True,
     )
 
 
 def main(argv: list[str]) -> None:
     """Write the page and print where it lies."""
-    folders = list(dict.fromkeys([*flags.FLAGS.workdir, *argv[1:]]))
+    settings = from_flags(ReportSettings)
+    folders = list(dict.fromkeys([*settings.workdir, *map(expand_user, argv[1:])]))
     if not folders:
         raise UserError("--workdir: no run directory given, expected one or more")
     runs = [read_run(folder) for folder in folders]
     default = Path(folders[0]) / ("report" if len(folders) == 1 else "comparison")
-    page = write_report(runs, Path(flags.FLAGS.out) if flags.FLAGS.out else default)
+    page = write_report(runs, Path(settings.out) if settings.out else default)
     print(f"report: {page}")
 
 
 if __name__ == "__main__":
-    define_flags()
+    define_flags(ReportSettings)
     run_program(main)

@@ -7,39 +7,55 @@ from dataclasses import dataclass
 from typing import Any
 
 from kapl_jax.benchmarking.timing import Case
-from kapl_jax.runs.settings import check_ranges, setting
+from kapl_jax.errors import UserError
+from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.streaming import StreamedTrainer
 
 Write = Callable[[str], None]
+_LARGEST_POPULATION = 100_000
 
 
 @dataclass(frozen=True)
-class BenchmarkSettings:
+class BenchmarkSettings(Settings):
     """The settings that benchmarks share; the program's flags are made from a method's own."""
 
     dataset: str = setting("", "Registered data or a folder.")
-    data_dir: str = setting("", "Folder of registered data.")
-    embedding_dim: int = setting(32, "Embedding dimension.", low=4)
-    batch_size: int = setting(32, "Size of a batch.", low=1)
-    population: int = setting(64, "Structures trained side by side.", low=1)
+    data_dir: str = setting("", "Folder of registered data.", path=True)
+    embedding_dim: int = setting(32, "Embedding dimension.", low=4, high=65_536)
+    batch_size: int = setting(32, "Size of a batch.", low=1, high=2**20)
+    population: int = setting(
+        64, "Structures trained side by side.", low=1, high=_LARGEST_POPULATION
+    )
     curve: str = setting("1,2,4,8,16,32,64,128,256", "Population sizes of the curve; '' for none.")
     epochs: int = setting(2, "Epochs a measurement.", low=1)
-    rounds: int = setting(5, "Measurements of each program, in turn.", low=1)
+    rounds: int = setting(5, "Measurements of each program, in turn.", low=1, high=10_000)
     chunk_size: int = setting(0, "Most structures on the devices at once; 0: chosen.", low=0)
-    torch_chunk_size: int = setting(4, "Structures in a batch of batched PyTorch.", low=1)
+    torch_chunk_size: int = setting(
+        4, "Structures in a batch of batched PyTorch.", low=1, high=_LARGEST_POPULATION
+    )
     torch: bool = setting(True, "Time PyTorch, too, where it is installed.")
     profile: bool = setting(True, "Show where the time goes.")
     precision: str = setting(
         "float32", "Matrix products: PyTorch's are of float32.", choices=PRECISIONS
     )
     cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
-    json: str = setting("", "File for the figures.")
+    json: str = setting("", "File for the figures.", path=True)
 
     def __post_init__(self) -> None:
-        """Check every value; see `runs.settings.check_ranges`."""
-        check_ranges(self)
+        """Check every value.
+
+        Raises:
+            UserError: A value is out of range, or the curve is none of sizes.
+        """
+        super().__post_init__()
+        sizes = [size.strip() for size in self.curve.split(",") if size.strip()]
+        if not all(size.isdecimal() and 0 < int(size) <= _LARGEST_POPULATION for size in sizes):
+            raise UserError(
+                f"--curve={self.curve!r}: expected population sizes separated by commas, such as "
+                f"1,8,64, none above {_LARGEST_POPULATION}"
+            )
 
     @property
     def curve_sizes(self) -> list[int]:

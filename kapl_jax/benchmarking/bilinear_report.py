@@ -27,8 +27,8 @@ class BilinearSettings(BenchmarkSettings):
     """The settings of AutoBLM's benchmark."""
 
     dataset: str = setting("umls", "Registered graph or a folder.")
-    embedding_dim: int = setting(64, "Embedding dimension.", low=4)
-    batch_size: int = setting(256, "Triples in a batch.", low=1)
+    embedding_dim: int = setting(64, "Embedding dimension.", low=4, high=65_536)
+    batch_size: int = setting(256, "Triples in a batch.", low=1, high=2**20)
 
 
 def bilinear_benchmark(settings: BilinearSettings) -> Benchmark:

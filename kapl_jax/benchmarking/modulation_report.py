@@ -36,9 +36,13 @@ class ModulationSettings(BenchmarkSettings):
     """The settings of ColdNAS's benchmark; sizes not named are the published ones."""
 
     dataset: str = setting("lastfm", "Registered ratings, a folder, an archive or a CSV file.")
-    embedding_dim: int = setting(32, "Dimension of the embedding of each field.", low=4)
-    batch_size: int = setting(32, "Users in a batch.", low=1)
-    torch_chunk_size: int = setting(2, "Structures in a batch of batched PyTorch.", low=1)
+    embedding_dim: int = setting(
+        32, "Dimension of the embedding of each field.", low=4, high=65_536
+    )
+    batch_size: int = setting(32, "Users in a batch.", low=1, high=2**20)
+    torch_chunk_size: int = setting(
+        2, "Structures in a batch of batched PyTorch.", low=1, high=100_000
+    )
 
 
 def modulation_benchmark(settings: ModulationSettings) -> Benchmark:

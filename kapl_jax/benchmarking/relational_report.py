@@ -37,13 +37,13 @@ class RelationalSettings(BenchmarkSettings):
     part: str = setting(
         "training", "What is timed, a batch each.", choices=["training", "evaluation"]
     )
-    population: int = setting(3, "Seeds trained side by side.", low=1)
+    population: int = setting(3, "Seeds trained side by side.", low=1, high=100_000)
     curve: str = setting("", "Population sizes of the curve; '' for none.")
     epochs: int = setting(1, "Passes over the batches a measurement.", low=1)
     steps: int = setting(4, "Batches of a measurement.", low=1)
-    batch_size: int = setting(0, "Queries in a batch; 0: as published.", low=0)
-    embedding_dim: int = setting(0, "Width of the states; 0: as published.", low=0)
-    num_layers: int = setting(0, "Layers; 0: as published.", low=0)
+    batch_size: int = setting(0, "Queries in a batch; 0: as published.", low=0, high=2**20)
+    embedding_dim: int = setting(0, "Width of the states; 0: as published.", low=0, high=65_536)
+    num_layers: int = setting(0, "Layers; 0: as published.", low=0, high=20)
     regime: str = setting("auto", "How messages are passed.", choices=["auto", "dense", "frontier"])
 
 

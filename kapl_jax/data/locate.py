@@ -20,6 +20,7 @@ from kapl_jax.data.registry import (
 )
 from kapl_jax.data.text import quote
 from kapl_jax.errors import UserError
+from kapl_jax.paths import cache_folder, expand_user
 
 
 def locate(dataset: str, data_dir: str | None = None, kind: Kind = GRAPHS) -> tuple[str, Path]:
@@ -54,7 +55,7 @@ def locate(dataset: str, data_dir: str | None = None, kind: Kind = GRAPHS) -> tu
     registered = find_dataset(dataset)
     if registered is not None:
         return registered.name, _locate_registered(registered, dataset, data_dir)
-    path = Path(dataset).expanduser()
+    path = Path(expand_user(dataset))
     if dataset and path.is_dir():
         return path.resolve().name, path
     if path.is_file() and path.suffix.lower() in kind.file_endings:
@@ -62,10 +63,9 @@ def locate(dataset: str, data_dir: str | None = None, kind: Kind = GRAPHS) -> tu
     raise _not_found(dataset, path, kind)
 
 
-def cache_folder(dataset: Dataset) -> Path:
-    """Return where a downloaded data set lies: `kapl_jax/NAME` in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "kapl_jax" / dataset.name
+def download_folder(dataset: Dataset) -> Path:
+    """Return where a downloaded data set lies: in a folder of its name in the user's cache."""
+    return cache_folder() / dataset.name
 
 
 def download_into_cache(dataset: Dataset) -> Path:
@@ -75,8 +75,8 @@ def download_into_cache(dataset: Dataset) -> Path:
         UserError: The download failed.
     """
     for part in pair_of(dataset):
-        download(part, cache_folder(part))
-    return cache_folder(dataset)
+        download(part, download_folder(part))
+    return download_folder(dataset)
 
 
 def _locate_registered(dataset: Dataset, spelling: str, data_dir: str | None) -> Path:
@@ -85,8 +85,8 @@ def _locate_registered(dataset: Dataset, spelling: str, data_dir: str | None) ->
             for name in (dataset.name, spelling):
                 if (folder / name).is_dir():
                     return folder / name
-    if all(is_complete(part, cache_folder(part)) for part in pair_of(dataset)):
-        return cache_folder(dataset)
+    if all(is_complete(part, download_folder(part)) for part in pair_of(dataset)):
+        return download_folder(dataset)
     return dataset.embedded or download_into_cache(dataset)
 
 
@@ -94,7 +94,7 @@ def _given_roots(data_dir: str | None) -> Iterator[Path]:
     given = {"--data_dir": data_dir, "$KAPL_DATA": os.environ.get("KAPL_DATA")}
     for source, written in given.items():
         if written:
-            root = Path(written).expanduser()
+            root = Path(expand_user(written))
             if not root.is_dir():
                 raise UserError(f"{source}: found no folder {root}, expected one with data sets")
             yield root

@@ -195,10 +195,13 @@ class SearchPipeline(abc.ABC, Generic[S]):
         outcomes = self._search()
         complete = [one for one in outcomes if one.complete and np.isfinite(one.score)]
         if not complete:
-            rate = self.settings.base_hyperparameters()["learning_rate"]
+            tried = " ".join(
+                f"--{name}={value:g}"
+                for name, value in self.settings.base_hyperparameters().items()
+            )
             raise UserError(
-                f"--learning_rate={rate}: all {len(outcomes)} structures diverged; expected a "
-                "smaller one"
+                f"{tried}: all {len(outcomes)} structures diverged; expected a smaller learning "
+                "rate, or weaker penalties"
             )
         best = sorted(complete, key=lambda one: -one.score)[: self.settings.finalists]
         return [

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.data.unseen import UNSEEN_ENTITIES
-from kapl_jax.runs.settings import check_ranges, setting
+from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchSettings:
+class SearchSettings(Settings):
     """Search, tuning, final stage and the way of working; a method adds its own and its defaults.
 
     A method's settings are a frozen dataclass that extends this one. A field declared again has
@@ -23,14 +23,21 @@ class SearchSettings:
 
     dataset: str = setting("", "Registered data set or a folder.")
     data_dir: str = setting(
-        "", "Folder of registered data; else $KAPL_DATA, the cache, a download.", identity=False
+        "",
+        "Folder of registered data; else $KAPL_DATA, the cache, a download.",
+        path=True,
+        identity=False,
     )
-    workdir: str = setting("runs/run", "Run directory; continued if it exists.", identity=False)
+    workdir: str = setting(
+        "runs/run", "Run directory; continued if it exists.", path=True, identity=False
+    )
     seed: int = setting(0, "Seed of the search and of all training.", low=0, high=2**31 - 1)
 
     searcher: str = setting("random", "How structures are proposed.")
     candidates: int = setting(64, "Structures to train in the search, at least.", low=1)
-    round_size: int = setting(32, "Structures asked for and trained at a time.", low=1)
+    round_size: int = setting(
+        32, "Structures asked for and trained at a time.", low=1, high=100_000
+    )
     warm_start: bool = setting(
         True, "Start evolution from the presets, too: search among and beyond what is known."
     )
@@ -39,17 +46,25 @@ class SearchSettings:
     evaluate_search_every: int = setting(
         0, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
     )
-    halving_rungs: int = setting(1, "Rungs of successive halving in the search; 1 is none.", low=1)
-    halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2)
-    one_shot_pool: int = setting(512, "Structures that a supernet scores at a time.", low=2)
+    halving_rungs: int = setting(
+        1, "Rungs of successive halving in the search; 1 is none.", low=1, high=20
+    )
+    halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2, high=1000)
+    one_shot_pool: int = setting(
+        512, "Structures that a supernet scores at a time.", low=2, high=100_000
+    )
     one_shot_epochs: int = setting(60, "Epochs of the supernet.", low=1)
 
-    finalists: int = setting(8, "Searched structures that go on to tuning and the end.", low=1)
+    finalists: int = setting(
+        8, "Searched structures that go on to tuning and the end.", low=1, high=100_000
+    )
     presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
-    tuning_samples: int = setting(8, "Hyperparameters tried a structure; 1: none.", low=1)
+    tuning_samples: int = setting(
+        8, "Hyperparameters tried a structure; 1: none.", low=1, high=10_000
+    )
     final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
-    seeds: int = setting(3, "Seeds of each structure at the end.", low=1)
+    seeds: int = setting(3, "Seeds of each structure at the end.", low=1, high=10_000)
 
     chunk_size: int = setting(
         0, "Most candidates on the devices at once; 0: memory decides.", low=0, identity=False
@@ -66,14 +81,6 @@ class SearchSettings:
         60.0, "Seconds between checkpoints in training.", low=0, identity=False
     )
     log_progress: bool = setting(True, "Show a progress bar.", identity=False)
-
-    def __post_init__(self) -> None:
-        """Check every value.
-
-        Raises:
-            UserError: A value is out of range.
-        """
-        check_ranges(self)
 
     def search_schedule(self) -> Schedule:
         """Return how long the search trains whom."""

@@ -23,7 +23,7 @@ def run_method(settings: Any, run: Callable[[Any], Path | None], describe: Descr
     Raises:
         UserError: The run cannot be done.
     """
-    use_cpu_cores(settings.cpu_devices or None)
+    use_cpu_cores(settings.cpu_devices)
     report = run(settings)
     results = read_run(settings.workdir).results
     if results is not None:

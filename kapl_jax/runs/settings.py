@@ -1,8 +1,9 @@
-"""Settings of a method: one frozen dataclass, from which its flags are made."""
+"""Settings of a program: one frozen dataclass, from which its flags are made."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,19 @@ from typing import Any, TypeVar, cast
 from absl import flags
 
 from kapl_jax.errors import UserError
+from kapl_jax.paths import expand_user
+from kapl_jax.runs.flag_types import INTEGER, NUMBER, PATH, SWITCH, TEXT, FlagType, one_of
 
 T = TypeVar("T")
+_TYPES: Mapping[Any, FlagType] = {
+    bool: SWITCH,
+    int: INTEGER,
+    float: NUMBER,
+    str: TEXT,
+    tuple[str, ...]: TEXT,
+}
+# No count is larger: arrays on the devices are indexed by 32 bits.
+_LARGEST_INTEGER = 2**31 - 1
 
 
 def setting(
@@ -22,41 +34,59 @@ def setting(
     choices: Sequence[str] = (),
     low: float | None = None,
     high: float | None = None,
+    path: bool = False,
     identity: bool = True,
 ) -> Any:
     """Declare a field of a settings dataclass.
 
     Args:
-        default: Value when the flag is not given.
+        default: Value when the flag is not given. The flag of a tuple may be given several times.
         meaning: One line for `--help`.
         choices: The allowed strings; empty for any.
         low: Smallest allowed number.
         high: Largest allowed number.
+        path: Whether it is a path, or a tuple of paths: `~` at its start is the home folder.
         identity: Whether a run with another value is another run; False for what changes only how
             the work is done or shown.
     """
-    metadata = dict(meaning=meaning, choices=choices, low=low, high=high, identity=identity)
+    metadata = dict(
+        meaning=meaning, choices=choices, low=low, high=high, path=path, identity=identity
+    )
     return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What all settings have in common; their fields are declared by `setting`."""
+
+    def __post_init__(self) -> None:
+        """Expand paths and check numbers.
+
+        Raises:
+            UserError: A number is out of range, or there is no such home folder.
+        """
+        for field in dataclasses.fields(self):
+            if field.metadata["path"]:
+                object.__setattr__(self, field.name, _expanded(getattr(self, field.name)))
+            else:
+                _check_range(field, getattr(self, field.name))
 
 
 def define_flags(settings: type[Any]) -> None:
     """Define an absl flag for every field of the dataclass `settings`."""
     kinds = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
-        meaning, choices = field.metadata["meaning"], list(field.metadata["choices"])
         kind, default = kinds[field.name], cast(Any, field.default)
-        if choices:
-            flags.DEFINE_enum(field.name, default, choices, meaning)
-        elif kind is bool:
-            flags.DEFINE_bool(field.name, default, meaning)
-        elif kind is int:
-            flags.DEFINE_integer(field.name, default, _with_range(field))
-        elif kind is float:
-            flags.DEFINE_float(field.name, default, _with_range(field))
-        elif kind is str:
-            flags.DEFINE_string(field.name, default, meaning)
-        else:
+        if kind not in _TYPES:
             raise TypeError(f"{settings.__name__}.{field.name}: no flag for the type {kind}")
+        reader, text = _type_of(field, kind), flags.ArgumentSerializer[Any]()
+        if kind == tuple[str, ...]:
+            flags.DEFINE_multi(reader, text, field.name, list(default), _help(field))
+            flags.FLAGS[field.name].help = _help(field)
+        else:
+            flags.DEFINE(
+                reader, field.name, default, _help(field), serializer=text, boolean=kind is bool
+            )
         # Without this --help, which shows the flags of the program's own module, would be empty.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[field.name])
 
@@ -77,22 +107,7 @@ def from_flags(
     values = {name: flags.FLAGS[name].value for name in names}
     fitting = suggested(str(values.get("dataset", "")))
     values |= {name: fitting[name] for name in fitting if not flags.FLAGS[name].present}
-    made = settings(**values)
-    check_ranges(made)
-    return made
-
-
-def check_ranges(settings: Any) -> None:
-    """Check every numeric field of a settings object against its declared range.
-
-    Raises:
-        UserError: A value is out of range; the message names the flag.
-    """
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        low, high = field.metadata["low"], field.metadata["high"]
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
-            raise UserError(f"--{field.name}={value}: out of range, expected {_range(low, high)}")
+    return settings(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
 def identity(settings: Any) -> dict[str, Any]:
@@ -104,16 +119,42 @@ def identity(settings: Any) -> dict[str, Any]:
     }
 
 
-def _with_range(field: dataclasses.Field[Any]) -> str:
+def _type_of(field: dataclasses.Field[Any], kind: Any) -> FlagType:
+    if field.metadata["choices"]:
+        return one_of(tuple(field.metadata["choices"]))
+    return PATH if field.metadata["path"] else _TYPES[kind]
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
     low, high = field.metadata["low"], field.metadata["high"]
     if low is None and high is None:
         return str(field.metadata["meaning"])
     return f"{field.metadata['meaning']} Allowed: {_range(low, high)}."
 
 
+def _expanded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(expand_user(str(path)) for path in value)
+    return expand_user(str(value))
+
+
+def _check_range(field: dataclasses.Field[Any], value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{field.name}={value}: expected a finite number")
+    low, high = field.metadata["low"], field.metadata["high"]
+    if high is None and isinstance(value, int):
+        high = _LARGEST_INTEGER
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise UserError(f"--{field.name}={value}: out of range, expected {_range(low, high)}")
+
+
 def _range(low: float | None, high: float | None) -> str:
     if low is None:
-        return f"at most {high:g}"
+        return f"at most {_shown(high)}"
     if high is None:
-        return f"at least {low:g}"
-    return f"{low:g} to {high:g}"
+        return f"at least {_shown(low)}"
+    return f"{_shown(low)} to {_shown(high)}"
+
+
+def _shown(bound: float | None) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

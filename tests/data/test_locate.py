@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kapl_jax.data import locate as module
-from kapl_jax.data.locate import cache_folder, locate
+from kapl_jax.data.locate import download_folder, locate
 from kapl_jax.data.registry import GRAPHS, RATINGS, find_dataset
 from kapl_jax.errors import UserError
 
@@ -21,7 +21,7 @@ def no_download(request, cache, monkeypatch):
 
 def fill_cache(name):
     dataset = find_dataset(name)
-    folder = cache_folder(dataset)
+    folder = download_folder(dataset)
     folder.mkdir(parents=True)
     for file in dataset.sha256:
         (folder / file).touch()
@@ -77,7 +77,7 @@ def test_folder_may_be_called_by_an_alias(tmp_path):
 def test_cache_is_below_home_without_xdg(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     expected = Path.home() / ".cache" / "kapl_jax" / "umls"
-    assert cache_folder(find_dataset("umls")) == expected
+    assert download_folder(find_dataset("umls")) == expected
 
 
 def test_folder(tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ def test_a_user_error_is_one_line():
 
 @pytest.mark.parametrize(
     ("argument", "named"),
-    [("--size=x", "--size=x"), ("--unknown=1", "unknown"), ("--siz=1", "Did you mean: size")],
+    [("--size=x", "--size=x"), ("--unknown=1", "unknown"), ("--siz=1", "did you mean --size?")],
 )
 def test_a_flag_that_cannot_be_parsed_is_one_line(argument, named):
     done = run("print('begun')", argument)

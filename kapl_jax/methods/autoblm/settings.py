@@ -27,7 +27,9 @@ class AutoBLMSettings(GraphSettings):
     """The settings of one AutoBLM run; the program's flags are made from them."""
 
     dataset: str = setting("umls", "Registered graph (umls, kinships, WN18RR, ...) or a folder.")
-    workdir: str = setting("runs/autoblm", "Run directory; continued if it exists.", identity=False)
+    workdir: str = setting(
+        "runs/autoblm", "Run directory; continued if it exists.", path=True, identity=False
+    )
     searcher: str = setting("evolutionary", "How structures are proposed.", choices=SEARCHERS)
     candidates: int = setting(256, "Structures to train in the search, at least.", low=1)
     structure: str = setting(
@@ -35,8 +37,8 @@ class AutoBLMSettings(GraphSettings):
     )
 
     num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
-    embedding_dim: int = setting(64, "Embedding dimension in the search.", low=2)
-    batch_size: int = setting(256, "Triples in a batch.", low=1)
+    embedding_dim: int = setting(64, "Embedding dimension in the search.", low=2, high=65_536)
+    batch_size: int = setting(256, "Triples in a batch.", low=1, high=2**20)
     optimizer: str = setting("adagrad", "Optimizer.", choices=["adagrad", "adam"])
     learning_rate: float = setting(0.3, "Learning rate of the first epoch.", low=1e-8, high=100)
     decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
@@ -44,14 +46,16 @@ class AutoBLMSettings(GraphSettings):
     penalised: str = setting(
         "all", "Penalised embeddings: the relation's or all three.", choices=["relation", "all"]
     )
-    regularisation: float = setting(2e-2, "Weight of the penalty, a triple.", low=0)
+    regularisation: float = setting(2e-2, "Weight of the penalty, a triple.", low=0, high=1e4)
     dropout: float = setting(0.0, "Dropout rate on the queries.", low=0, high=0.9)
     unit_ball: bool = setting(False, "Project entity embeddings onto the unit ball.")
     reciprocal: bool = setting(False, "Ask heads through reciprocal relations.")
     negatives: int = setting(0, "Entities drawn for a sampled softmax; 0: full softmax.", low=0)
 
     tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
-    final_embedding_dim: int = setting(128, "Embedding dimension in tuning and at the end.", low=2)
+    final_embedding_dim: int = setting(
+        128, "Embedding dimension in tuning and at the end.", low=2, high=65_536
+    )
 
     def __post_init__(self) -> None:
         """Check every value.

@@ -18,6 +18,7 @@ METRICS = ("mse", "mae", "ndcg_at_3", "ndcg_at_5")
 # How far tuning goes from the given hyperparameters: a factor, drawn log-uniformly.
 _LEARNING_RATE_FACTOR = 3.0
 _WEIGHT_DECAY_FACTOR = 10.0
+_LARGEST_WIDTH, _MOST_LAYERS = 65_536, 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,9 @@ class ColdNASSettings(SearchSettings):
     dataset: str = setting(
         "planted", "Registered ratings (lastfm, ml-100k, ml-1m, planted), a folder or a CSV file."
     )
-    workdir: str = setting("runs/coldnas", "Run directory; continued if it exists.", identity=False)
+    workdir: str = setting(
+        "runs/coldnas", "Run directory; continued if it exists.", path=True, identity=False
+    )
     objective: str = setting("mse", "Metric to search for.", choices=METRICS)
     search_space: str = setting(
         "operations",
@@ -49,11 +52,18 @@ class ColdNASSettings(SearchSettings):
     evaluate_search_every: int = setting(
         5, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
     )
-    one_shot_pool: int = setting(256, "Structures that a supernet scores at a time.", low=2)
+    one_shot_pool: int = setting(
+        256, "Structures that a supernet scores at a time.", low=2, high=100_000
+    )
     one_shot_epochs: int = setting(60, "Most epochs of a supernet.", low=1)
-    supernets: int = setting(4, "Supernets, of one seed each (differentiable searcher).", low=1)
+    supernets: int = setting(
+        4, "Supernets, of one seed each (differentiable searcher).", low=1, high=1000
+    )
     landscape: int = setting(
-        0, "Structures to train to see how well one-shot scores rank them; 0: none.", low=0
+        0,
+        "Structures to train to see how well one-shot scores rank them; 0: none.",
+        low=0,
+        high=100_000,
     )
     keep_gain: float = setting(
         0.95,
@@ -62,25 +72,31 @@ class ColdNASSettings(SearchSettings):
         low=0,
         high=1,
     )
-    pruning_seeds: int = setting(3, "Seeds of each structure on the way to that part.", low=1)
-    tuning_samples: int = setting(4, "Hyperparameters tried a structure; 1: none.", low=1)
+    pruning_seeds: int = setting(
+        3, "Seeds of each structure on the way to that part.", low=1, high=1000
+    )
+    tuning_samples: int = setting(
+        4, "Hyperparameters tried a structure; 1: none.", low=1, high=10_000
+    )
     final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(5, "Epochs between validations at the end.", low=1)
-    seeds: int = setting(10, "Seeds of each structure at the end.", low=1)
+    seeds: int = setting(10, "Seeds of each structure at the end.", low=1, high=10_000)
     published_protocol: bool = setting(
         False, "Also train with epochs selected on test users, as the published program does."
     )
 
-    embedding_dim: int = setting(32, "Embedding dimension of each field.", low=1)
+    embedding_dim: int = setting(
+        32, "Embedding dimension of each field.", low=1, high=_LARGEST_WIDTH
+    )
     hidden_units: str = setting("128,64,32", "Widths of the predictor's hidden layers.")
-    context_dim: int = setting(256, "Width of the set encoder.", low=1)
+    context_dim: int = setting(256, "Width of the set encoder.", low=1, high=_LARGEST_WIDTH)
     network_units: int = setting(
         4, "Hidden units of a modulation network (--search_space=networks).", low=1, high=64
     )
-    batch_size: int = setting(32, "Users in a batch.", low=1)
+    batch_size: int = setting(32, "Users in a batch.", low=1, high=2**20)
     learning_rate: float = setting(1e-4, "Learning rate of the first epoch.", low=1e-8, high=10)
     decay: float = setting(1.0, "Factor on the learning rate after each epoch.", low=0.1, high=1)
-    weight_decay: float = setting(0.5, "Decoupled weight decay.", low=0)
+    weight_decay: float = setting(0.5, "Decoupled weight decay.", low=0, high=1e4)
     unseen_rate: float = setting(
         0.1, "Share of users and items that training hides, as if never seen.", low=0, high=1
     )
@@ -204,9 +220,11 @@ class ColdNASSettings(SearchSettings):
 
     def _hidden_units(self) -> tuple[int, ...]:
         parts = [part.strip() for part in self.hidden_units.split(",")]
-        if not all(part.isdigit() and int(part) > 0 for part in parts):
+        if len(parts) > _MOST_LAYERS or not all(
+            part.isdecimal() and 0 < int(part) <= _LARGEST_WIDTH for part in parts
+        ):
             raise UserError(
                 f"--hidden_units={self.hidden_units!r}: expected widths separated by commas, such "
-                "as 128,64,32"
+                f"as 128,64,32, none above {_LARGEST_WIDTH} and at most {_MOST_LAYERS}"
             )
         return tuple(int(part) for part in parts)

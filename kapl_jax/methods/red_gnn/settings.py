@@ -37,12 +37,16 @@ class RedGNNSettings(GraphSettings):
     dataset: str = setting(
         "umls", "Registered graph (umls, family, WN18RR_v1, ...) or a folder; X with X_ind: a pair."
     )
-    workdir: str = setting("runs/red_gnn", "Run directory; continued if it exists.", identity=False)
+    workdir: str = setting(
+        "runs/red_gnn", "Run directory; continued if it exists.", path=True, identity=False
+    )
     searcher: str = setting(
         "evolutionary", "How structures are proposed.", choices=["random", "evolutionary"]
     )
     candidates: int = setting(32, "Structures to train in the search, at least.", low=1)
-    round_size: int = setting(16, "Structures asked for and trained at a time.", low=1)
+    round_size: int = setting(
+        16, "Structures asked for and trained at a time.", low=1, high=100_000
+    )
     structure: str = setting(
         PUBLISHED,
         "Train these and do not search: 'published' or 'message=product, num_layers=3', separated "
@@ -52,9 +56,13 @@ class RedGNNSettings(GraphSettings):
     evaluate_search_every: int = setting(
         2, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
     )
-    finalists: int = setting(3, "Searched structures that go on to tuning and the end.", low=1)
+    finalists: int = setting(
+        3, "Searched structures that go on to tuning and the end.", low=1, high=100_000
+    )
     presets: str = setting("all", "Compare a search with the published structure: 'all' or 'none'.")
-    tuning_samples: int = setting(1, "Hyperparameters tried a structure; 1: none.", low=1)
+    tuning_samples: int = setting(
+        1, "Hyperparameters tried a structure; 1: none.", low=1, high=10_000
+    )
     final_epochs: int = setting(50, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(1, "Epochs between validations at the end.", low=1)
 
@@ -75,14 +83,16 @@ class RedGNNSettings(GraphSettings):
     search_layers: str = setting("", "Numbers of layers to search among; empty: --num_layers.")
     search_hidden_dims: str = setting("", "Widths to search among; empty: --hidden_dim.")
 
-    batch_size: int = setting(20, "Queries in a batch of training.", low=1)
-    evaluation_batch_size: int = setting(50, "Distinct queries in a batch of evaluation.", low=1)
+    batch_size: int = setting(20, "Queries in a batch of training.", low=1, high=2**20)
+    evaluation_batch_size: int = setting(
+        50, "Distinct queries in a batch of evaluation.", low=1, high=2**20
+    )
     fact_share: float = setting(
         0.75, "Share of the training triples that are edges in an epoch.", low=0, high=1
     )
     learning_rate: float = setting(2e-3, "Learning rate of the first epoch.", low=1e-8, high=10)
     decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
-    weight_decay: float = setting(1e-4, "Weight decay, added to the gradient.", low=0)
+    weight_decay: float = setting(1e-4, "Weight decay, added to the gradient.", low=0, high=1e4)
     dropout: float = setting(0.1, "Dropout rate of a layer.", low=0, high=0.9)
     top_k: int = setting(
         0,

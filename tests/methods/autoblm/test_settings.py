@@ -29,7 +29,7 @@ def test_defaults_are_sound():
         ({"num_blocks": 5}, "--embedding_dim=64: expected a multiple of --num_blocks=5"),
         ({"num_blocks": 6}, "--num_blocks=6: out of range"),
         ({"candidates": 0}, "--candidates=0: out of range, expected at least 1"),
-        ({"learning_rate": float("nan")}, "--learning_rate=nan: out of range"),
+        ({"learning_rate": float("nan")}, "--learning_rate=nan: expected a finite number"),
         ({"regularisation": -1.0}, "--regularisation=-1.0: out of range"),
         ({"presets": "distmult,oops"}, "--presets: .*'oops'"),
         ({"structure": "oops"}, "--structure: .*'oops'"),

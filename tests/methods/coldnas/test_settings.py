@@ -34,7 +34,7 @@ def test_defaults_are_sound():
         ({"hidden_units": "8,0"}, "--hidden_units='8,0': expected widths"),
         ({"hidden_units": ""}, "--hidden_units='': expected widths"),
         ({"candidates": 0}, "--candidates=0: out of range, expected at least 1"),
-        ({"learning_rate": float("nan")}, "--learning_rate=nan: out of range"),
+        ({"learning_rate": float("nan")}, "--learning_rate=nan: expected a finite number"),
         ({"unseen_rate": 1.5}, "--unseen_rate=1.5: out of range, expected 0 to 1"),
         ({"keep_gain": -0.1}, "--keep_gain=-0.1: out of range"),
         ({"presets": "film,oops"}, "--presets: found 'oops', expected 'all', 'none' or some of"),

@@ -40,7 +40,7 @@ def test_what_is_suggested_are_settings(dataset):
         ({"presets": "some"}, "--presets: found 'some', expected 'all' or 'none'"),
         ({"num_layers": 0}, "--num_layers=0: out of range, expected"),
         ({"dropout": 0.95}, "--dropout=0.95: out of range"),
-        ({"learning_rate": float("nan")}, "--learning_rate=nan: out of range"),
+        ({"learning_rate": float("nan")}, "--learning_rate=nan: expected a finite number"),
         ({"structure": "oops"}, "--structure: found 'oops', expected NAME=VALUE"),
         ({"structure": "published|message=x"}, "--structure: found 'x' for message"),
         ({"structure": "", "search_messages": "x"}, "--search_messages: found 'x' for message"),
