@@ -142,7 +142,7 @@ def _check_range(field: dataclasses.Field[Any], value: Any) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"--{field.name}={value}: expected a finite number")
     low, high = field.metadata["low"], field.metadata["high"]
-    if high is None and isinstance(value, int):
+    if high is None and isinstance(value, int) and value > _LARGEST_INTEGER:
         high = _LARGEST_INTEGER
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         raise UserError(f"--{field.name}={value}: out of range, expected {_range(low, high)}")
