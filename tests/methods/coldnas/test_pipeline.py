@@ -266,7 +266,7 @@ def kill_in(stage: str, moment: str, patch: pytest.MonkeyPatch) -> None:
             raise Killed
         return train(self, chunk, epochs, after_part)
 
-    def forget(self):
+    def forget(self, recorded):
         if moment == "recorded" and inside == [stage]:
             raise Killed
 
