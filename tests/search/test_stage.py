@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -291,6 +292,21 @@ def test_a_smaller_chunk_goes_on_where_the_larger_one_was(tmp_path, monkeypatch)
     assert trained == [(8, 0), (8, 1), (8, 2), (8, 3), *[(4, 4), (4, 5)] * 2]
     np.testing.assert_allclose(scores([undisturbed]), scores([found]), rtol=1e-5)
     assert not (tmp_path / "b" / "checkpoints" / "search-in-training").exists()
+
+
+@pytest.mark.parametrize("evaluate_every", [0, 2])
+def test_a_chunk_is_released_before_the_next_one_starts(tmp_path, monkeypatch, evaluate_every):
+    real, started = PopulationTrainer.start, []
+
+    def start(self, members, size):
+        assert all(chunk() is None for chunk in started)
+        chunk = real(self, members, size)
+        started.append(weakref.ref(chunk))
+        return chunk
+
+    monkeypatch.setattr(PopulationTrainer, "start", start)
+    run_stage(tmp_path, rounds(), full_training(4), evaluate_every=evaluate_every)
+    assert len(started) == 6
 
 
 def test_one_candidate_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
