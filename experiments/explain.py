@@ -23,6 +23,7 @@ from kapl_jax.explain.rule_text import rules_text
 from kapl_jax.explain.user_explanation import explanation_pictures, explanation_text
 from kapl_jax.methods.queries import query_to_explain
 from kapl_jax.methods.registry import load_explainer, load_recommender
+from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.files import write_bytes, write_json
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
@@ -47,6 +48,7 @@ class ExplainSettings(Settings):
     user_features: str = setting("", "What is known of the user: field=value,field=value.")
     item: str = setting("", "Item to explain; by default the best one.")
     out: str = setting("", "Folder of pictures and JSON; by default WORKDIR/explain.", path=True)
+    compilation_cache: str = cache_setting()
 
 
 def main(argv: list[str]) -> None:
@@ -55,6 +57,7 @@ def main(argv: list[str]) -> None:
     settings = from_flags(ExplainSettings)
     if not settings.workdir:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
+    use_compilation_cache(settings.compilation_cache)
     run = read_run(settings.workdir)
     folder = Path(settings.out) if settings.out else Path(settings.workdir) / "explain"
     if settings.rules:

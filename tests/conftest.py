@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +13,9 @@ import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 8)
+# Not the cache of whoever runs the tests; nor is it asked for what would else be downloaded.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="kapl_jax-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
