@@ -14,7 +14,9 @@ go to a folder.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kapl_jax.errors import UserError
 from kapl_jax.explain.digraph_pictures import reasoning_pictures
@@ -82,9 +84,7 @@ def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
     explanation = explainer.explain(query, answer, settings.top)
     print(reasoning_text(explanation))
     pictures = reasoning_pictures(explanation)
-    for name, picture in pictures.items():
-        write_bytes(folder / name, picture)
-    write_json(folder / "explanation.json", explanation)
+    _save(folder, "explanation.json", explanation, pictures)
     print(f"pictures: {folder}" if pictures else f"as JSON: {folder / 'explanation.json'}")
 
 
@@ -93,7 +93,7 @@ def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
     model = (run.results or {}).get("test", {}).get("mrr", {}).get("mean")
     rules["mrr"]["model"] = model
     print(rules_text(rules))
-    write_json(folder / "rules.json", rules)
+    _save(folder, "rules.json", rules)
     print(f"all rules: {folder / 'rules.json'}")
 
 
@@ -103,10 +103,19 @@ def _explain_user(run: Run, settings: ExplainSettings, folder: Path) -> None:
     print_warnings(user.warnings)
     explanation = recommender.explain(user, settings.item or None)
     print(explanation_text(explanation))
-    for name, picture in explanation_pictures(explanation).items():
-        write_bytes(folder / name, picture)
-    write_json(folder / "explanation.json", explanation)
+    _save(folder, "explanation.json", explanation, explanation_pictures(explanation))
     print(f"pictures: {folder}")
+
+
+def _save(
+    folder: Path, name: str, content: Mapping[str, Any], pictures: Mapping[str, bytes] | None = None
+) -> None:
+    try:
+        for picture, drawn in (pictures or {}).items():
+            write_bytes(folder / picture, drawn)
+        write_json(folder / name, content)
+    except UserError as error:
+        raise UserError(f"{error}, or give another folder by --out") from None
 
 
 if __name__ == "__main__":
