@@ -1,23 +1,44 @@
-"""Settings of all tests: eight virtual CPU devices, and where the real data are."""
+"""Settings of all tests: virtual CPU devices, compiled programs that are kept, the real data."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import jax
 import pytest
 
-jax.config.update("jax_num_cpu_devices", 8)
-# Not the cache of whoever runs the tests; nor is it asked for what would else be downloaded.
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="kapl_jax-tests-")
-atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+# Tests of several devices need eight; the others must not mind how many there are.
+jax.config.update("jax_num_cpu_devices", int(os.environ.get("KAPL_TEST_DEVICES", "8")))
+
+# No deadlines, which a busy machine misses, and the same examples everywhere, so that a commit
+# that passes here passes there. `--hypothesis-profile=explore` draws others.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+_MOST_KEPT = 2 * 1024**3  # bytes
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what is compiled, for the next run and the other processes: it is most of the work."""
+    if not config.pluginmanager.hasplugin("cacheprovider"):
+        return
+    folder = config.cache.mkdir("compiled")
+    if sum(file.stat().st_size for file in folder.iterdir()) > _MOST_KEPT:
+        shutil.rmtree(folder, ignore_errors=True)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what is slow, so that no worker is left alone with it at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
-# Makes the environment in .venv at the top of the project; sourced by the other tools.
+# Makes the environment at the top of the project; sourced by the other tools.
 # Usage: make_environment EXTRA   ("" for the library alone)
+# PYTHON is the Python that it is made with, ENVIRONMENT the folder, .venv if not given.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+environment="${ENVIRONMENT:-.venv}"
 
 make_environment() {
     local wanted=".[${1}]"
@@ -11,12 +13,13 @@ make_environment() {
         echo "error: $("$python" --version) is too old, Python 3.11 or newer is needed; set PYTHON" >&2
         exit 1
     }
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
     # What was installed, and from which requirements: a second call has nothing to do.
-    local stamp=".venv/installed-${1:-base}"
+    local stamp="$environment/installed-${1:-base}"
     if [ ! -f "$stamp" ] || ! cmp -s pyproject.toml "$stamp"; then
-        echo "installing kapl_jax into .venv"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$wanted"
+        echo "installing kapl_jax into $environment"
+        "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --editable "$wanted"
         cp pyproject.toml "$stamp"
     fi
 }

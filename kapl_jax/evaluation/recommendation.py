@@ -106,8 +106,9 @@ def _expected_discounts(scores: jax.Array, cutoff: int) -> jax.Array:
     before = sum((other > columns).astype(jnp.float32) for other in columns)
     tied = sum((other == columns).astype(jnp.float32) for other in columns)
     discounts = 1.0 / np.log2(np.arange(cutoff) + 2.0)
-    total = sum(
+    counted = (
         jnp.where((before <= place) & (place < before + tied), float(discount), 0.0)
         for place, discount in enumerate(discounts)
     )
+    total = sum(counted, start=jnp.zeros_like(columns))
     return (total / tied).T

@@ -9,6 +9,8 @@ from kapl_jax.benchmarking.report import run_benchmark
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from tests.benchmarking.tiny_cold_start import tiny_cold_start
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
+
 
 def _settings(**values):
     defaults = {

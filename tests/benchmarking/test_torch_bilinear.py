@@ -11,6 +11,8 @@ pytest.importorskip("torch")
 
 from kapl_jax.benchmarking import torch_bilinear as opponent
 
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
+
 
 @pytest.fixture
 def work():

@@ -15,6 +15,7 @@ from kapl_jax.benchmarking.torch_modulation import train_users_one_by_one
 from kapl_jax.benchmarking.torch_modulation_batched import BatchedTrainer
 from kapl_jax.benchmarking.torch_modulation_cases import modulation_work, torch_modulation_cases
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
 _RATE, _EPOCHS = 0.01, 3
 _STRUCTURES = np.random.default_rng(1).random((2, 3, 4)) < 0.5
 

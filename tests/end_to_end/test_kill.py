@@ -2,7 +2,7 @@
 
 KAPL_KILLS sets how often it is killed, KAPL_KILL_DATASET the graph (a registered name or a folder)
 and KAPL_KILL_RATINGS the ratings:
-`KAPL_KILLS=10 KAPL_KILL_DATASET=umls tools/test tests/end_to_end/test_kill.py`.
+`KAPL_KILLS=10 KAPL_KILL_DATASET=umls tools/test --all tests/end_to_end/test_kill.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.methods.autoblm.tiny import write_tiny_graph
 from tests.methods.coldnas.runs import PROTOCOL, SIZES, as_flags, write_tiny_ratings
 from tests.methods.red_gnn.family import write_family
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KAPL_KILLS", "3"))
 DATASET = os.environ.get("KAPL_KILL_DATASET", "")
 RATINGS = os.environ.get("KAPL_KILL_RATINGS", "")

@@ -17,7 +17,7 @@ from kapl_jax.runs.settings import setting
 from kapl_jax.search.population import PopulationTrainer
 from tests.search.toy_problem import LineProblem
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly", "compilation_cache")
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +119,7 @@ def events(found, stage):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, compiled_plainly, compilation_cache):
+def finished(tmp_path_factory, compiled_plainly):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kapl_jax.methods.pipeline.write_report", lambda runs, folder: folder)
         return run(tmp_path_factory.mktemp("line") / "run")

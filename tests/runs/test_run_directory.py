@@ -199,7 +199,7 @@ def test_no_run_directory_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", [CONFIG, RESULTS])
-@pytest.mark.parametrize(("content", "line"), [(b'{\n"a": 1,\n}', 3), (b"[1]", 1), (b"\xff", 1)])
+@pytest.mark.parametrize(("content", "line"), [(b'{\n"a": 1,\nb\n}', 3), (b"[1]", 1), (b"\xff", 1)])
 def test_broken_files_are_named(tmp_path, name, content, line):
     open_and_log(tmp_path)
     (tmp_path / name).write_bytes(content)

@@ -20,10 +20,15 @@ from kapl_jax.methods.models import ModelStore
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.stage import Stage
-from tests.methods.autoblm.tiny import slow_metrics, tiny_graph, write_tiny_graph
-from tests.runs.damage import cut, largest_file
+from tests.evaluation.slow import assert_metrics_within
+from tests.methods.autoblm.tiny import (
+    slow_metrics,
+    slow_rank_bounds,
+    tiny_graph,
+    write_tiny_graph,
+)
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly", "compilation_cache")
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 # All stages train four at a time at one dimension, with one program for all of them.
 SMALL = {
     "candidates": 12,
@@ -144,7 +149,7 @@ def check_search(found: Run, changes) -> None:
 
 
 @pytest.fixture(scope="module")
-def full_run(tmp_path_factory, compiled_plainly, compilation_cache) -> Run:
+def full_run(tmp_path_factory, compiled_plainly) -> Run:
     """A run with every stage: presets, tuning, seeds."""
     folder = tmp_path_factory.mktemp("full")
     changes = {
@@ -218,9 +223,8 @@ def test_the_model_kept_gives_the_recorded_figures(full_run):
     known = np.concatenate([graph.train, graph.valid, graph.test])
     structure = np.array(best["structure"], np.int8)
     for split, ranked in (("valid", graph.valid), ("test", graph.test)):
-        expected = slow_metrics(structure, parameters, ranked, known)
-        for metric, value in expected.items():
-            assert chosen[split][metric] == pytest.approx(value, rel=1e-5)
+        bounds = slow_rank_bounds(structure, parameters, ranked, known)
+        assert_metrics_within(chosen[split], slow_metrics, bounds)
 
 
 def tiny_graph_as_read(found: Run):
@@ -282,7 +286,7 @@ def test_structures_given_instead_of_a_search(given_run):
 
 
 @pytest.fixture(scope="module")
-def given_run(tmp_path_factory, compiled_plainly, compilation_cache) -> Run:
+def given_run(tmp_path_factory, compiled_plainly) -> Run:
     """A run without a search."""
     return run(small_settings(tmp_path_factory.mktemp("given"), structure=GIVEN, presets="complex"))
 
@@ -322,27 +326,6 @@ def test_a_killed_one_shot_search_goes_on_with_its_weights(tmp_path, monkeypatch
         ]
         assert scores[0] == scores[1]
     assert [entry.name for entry in (found.path / "checkpoints").iterdir()] == ["model"]
-
-
-def test_damaged_models_are_trained_again(tmp_path, monkeypatch, capsys, given_run, no_report):
-    settings = small_settings(tmp_path, structure=GIVEN, presets="complex")
-    run_killed(settings, monkeypatch, "methods.models.ModelStore.keep_best")
-    checkpoints = Path(settings.workdir) / "checkpoints"
-    cut(largest_file(checkpoints / "finalists"))
-    found = run(settings)
-    assert without_seconds(found.results) == without_seconds(given_run.results)
-    cut(largest_file(checkpoints / "model"))
-    assert run(settings).results["best"] == found.results["best"]
-    parameters, _ = ModelStore(checkpoints).load_best()
-    expected, _ = ModelStore(given_run.path / "checkpoints").load_best()
-    for name, array in expected.items():
-        np.testing.assert_allclose(parameters[name], array, rtol=1e-4, atol=1e-6)
-    (Path(settings.workdir) / "results.json").write_text("{")
-    assert without_seconds(run(settings).results) == without_seconds(given_run.results)
-    ids = [event["id"] for event in candidates(found, "final")]
-    assert len(ids) == len(set(ids)) == 4
-    told = capsys.readouterr().err.splitlines()
-    assert ["finalists" in told[0], "model" in told[1], "results.json" in told[2]] == [True] * 3
 
 
 def without_seconds(results):

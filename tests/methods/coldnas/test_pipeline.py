@@ -27,7 +27,7 @@ from kapl_jax.search.chunk_training import ChunkTraining
 from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.searchers import REGISTRY
 from kapl_jax.search.stage import Stage
-from tests.methods.coldnas.by_hand import slow_metrics, smallest_gap
+from tests.methods.coldnas.by_hand import slow_metrics
 from tests.methods.coldnas.runs import (
     candidates,
     data_of,
@@ -36,7 +36,7 @@ from tests.methods.coldnas.runs import (
     without_seconds,
 )
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly", "compilation_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
 
 # Every stage that there is; populations of several seeds make two chunks.
 EVERYTHING = {
@@ -146,7 +146,7 @@ def check_search(found: Run, changes) -> None:
 
 
 @pytest.fixture(scope="module")
-def full_run(tmp_path_factory, compiled_plainly, compilation_cache) -> Run:
+def full_run(tmp_path_factory, compiled_plainly) -> Run:
     """A run with every stage, whose search compiles in its first round only."""
     with counted_compilations() as counter:
         found = run(small_settings(tmp_path_factory.mktemp("full"), **EVERYTHING))
@@ -199,11 +199,9 @@ def test_the_model_kept_gives_the_recorded_figures(full_run):
     data = data_of(settings)
     structure = np.array(best["structure"], bool)
     for split, tasks in (("valid", data.valid), ("test", data.test)):
-        # Else rounding decides the order, and with it nDCG.
-        assert smallest_gap(parameters["model"], structure, data, tasks) > 1e-5
         expected = slow_metrics(parameters["model"], structure, data, tasks)
-        for metric, value in expected.items():
-            assert chosen[split][metric] == pytest.approx(value, rel=1e-4)
+        for metric, (lowest, highest) in expected.items():
+            assert lowest * (1 - 1e-4) <= chosen[split][metric] <= highest * (1 + 1e-4), metric
 
 
 def test_pruning_uses_other_seeds_than_the_search(full_run):

@@ -10,11 +10,11 @@ from kapl_jax.methods.red_gnn.pipeline import run_red_gnn
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from tests.methods.red_gnn.family import write_family
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly", "compilation_cache")
+pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory, compiled_plainly, compilation_cache):
+def searched(tmp_path_factory, compiled_plainly):
     """The folder of a finished search."""
     folder = tmp_path_factory.mktemp("search")
     people = write_family(folder / "people", "a", 14)
