@@ -1,4 +1,4 @@
-"""Ranks once more, in NumPy: one entity after the other; and which ranks rounding allows."""
+"""Ranks and orders once more, in NumPy, one after the other; and which of them rounding allows."""
 
 from __future__ import annotations
 
@@ -57,3 +57,20 @@ def assert_metrics_within(found, metrics, bounds, rtol=1e-5):
     for name, value in found.items():
         low, high = sorted(float(one[name]) for one in ends)
         assert low * (1 - rtol) <= value <= high * (1 + rtol), (name, value, low, high)
+
+
+def ndcg_bounds(predicted, ratings, cutoff, rounding=ROUNDING):
+    """The lowest and the highest nDCG where rounding may have moved each prediction.
+
+    Predictions that follow each other closely may stand in any order: in that of their ratings, or
+    in the reverse of it.
+    """
+    predicted, gains = np.asarray(predicted), 2.0 ** np.asarray(ratings) - 1
+    discounts = 1 / np.log2(np.arange(2, 2 + len(gains)))
+    discounts[cutoff:] = 0
+    order = np.argsort(-predicted)
+    steps = -np.diff(predicted[order]) > rounding
+    group = np.append(0, np.cumsum(steps))
+    ends = [gains[order][np.lexsort((sign * gains[order], group))] @ discounts for sign in (1, -1)]
+    ideal = np.sort(gains)[::-1] @ discounts
+    return float(ends[0] / ideal), float(ends[1] / ideal)

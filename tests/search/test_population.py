@@ -58,7 +58,7 @@ def test_individuals_of_one_population_differ():
     states, _ = train([first, other_seed, other_rate, first])
     assert not np.allclose(states[0], states[1])
     assert not np.allclose(states[0], states[2])
-    np.testing.assert_array_equal(states[0], states[3])
+    np.testing.assert_allclose(states[0], states[3], rtol=1e-6)
     assert len({one.id for one in (first, other_seed, other_rate)}) == 3
 
 

@@ -18,6 +18,7 @@ from kapl_jax.methods.autoblm.problem import (
     graph_data,
 )
 from kapl_jax.search.individual import epoch_keys
+from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     ENTITIES,
     NUMBERS,
@@ -29,6 +30,7 @@ from tests.methods.autoblm.tiny import (
     slow_gradient,
     slow_loss,
     slow_metrics,
+    slow_rank_bounds,
     tiny_graph,
 )
 
@@ -146,8 +148,8 @@ def test_padded_rows_change_nothing():
         for rows in (triples, other)
     )
     assert not np.array_equal(triples, other)
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)
-    assert_close(found[1], expected[1], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    assert_close(found[1], expected[1], rtol=1e-5, atol=1e-6)
 
 
 def test_all_entities_as_negatives_give_the_full_softmax(monkeypatch):
@@ -178,7 +180,7 @@ def test_no_dropout_at_rate_zero():
     dropping = dataclasses.replace(OPTIONS, dropout=True)
     state = start()
     expected = value_and_gradient(OPTIONS, state)[0]
-    np.testing.assert_allclose(value_and_gradient(dropping, state)[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(value_and_gradient(dropping, state)[0], expected, rtol=1e-5)
     dropped = [
         float(value_and_gradient(dropping, state, key=jax.random.key(seed), dropout=0.5)[0])
         for seed in (0, 1)
@@ -203,30 +205,32 @@ def test_evaluation_equals_brute_force(options, split):
     state = start(options, seed=4)
     ranked = getattr(graph, split)
     known = np.concatenate([graph.train, graph.valid, graph.test])
-    expected = slow_metrics(STRUCTURE, state.parameters, ranked, known, options.reciprocal)
+    bounds = slow_rank_bounds(STRUCTURE, state.parameters, ranked, known, options.reciprocal)
     data = dataclasses.replace(one.data, valid=getattr(one.data, split))
     found = evaluate_program(options)(state, STRUCTURE, data)
-    assert_close({name: float(value) for name, value in found.items()}, expected, rtol=1e-5)
+    assert_metrics_within(found, slow_metrics, bounds)
 
 
 def test_constant_scores_gain_nothing():
     state = start(scale=0.0)
     found = evaluate_program()(state, STRUCTURE, problem().data)
     known = np.concatenate([tiny_graph().train, tiny_graph().valid, tiny_graph().test])
-    expected = slow_metrics(STRUCTURE, state.parameters, tiny_graph().valid, known)
-    np.testing.assert_allclose(found["mean_rank"], expected["mean_rank"], rtol=1e-6)
+    bounds = slow_rank_bounds(STRUCTURE, state.parameters, tiny_graph().valid, known)
+    assert_metrics_within(found, slow_metrics, bounds)
     assert found["hits_at_1"] == 0
 
 
 def test_evaluation_in_small_batches_is_the_same(monkeypatch):
     """The scores of a large graph are never in memory all at once."""
     state = start(seed=4)
-    expected = evaluate_program()(state, STRUCTURE, problem().data)
     monkeypatch.setattr(module, "_SCORES_AT_ONCE", 3 * ENTITIES)
-    data = graph_data(tiny_graph())
+    graph = tiny_graph()
+    data = graph_data(graph)
     assert data.valid.triples.shape == (4, 3, 3)
     found = jax.jit(problem().evaluate)(state, STRUCTURE, data)
-    assert_close(found, expected, rtol=1e-6)
+    known = np.concatenate([graph.train, graph.valid, graph.test])
+    bounds = slow_rank_bounds(STRUCTURE, state.parameters, graph.valid, known)
+    assert_metrics_within(found, slow_metrics, bounds)
 
 
 def test_facts_are_trained_on_and_known():
@@ -281,7 +285,7 @@ def test_equivalent_structures_train_alike(seed):
     state_of_other = state.replace(parameters=transformed(state.parameters, *element))
     value, gradient = value_and_gradient(OPTIONS, state, structure)
     value_of_other, gradient_of_other = value_and_gradient(OPTIONS, state_of_other, other)
-    np.testing.assert_allclose(value_of_other, value, rtol=1e-6)
+    np.testing.assert_allclose(value_of_other, value, rtol=1e-5)
     assert_close(gradient_of_other, transformed(gradient, *element), rtol=1e-4, atol=1e-5)
     trained, loss = epoch_program()(state, structure, numbers())
     trained_other, loss_of_other = epoch_program()(state_of_other, other, numbers())

@@ -13,6 +13,7 @@ from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import PopulationTrainer
 from tests.data.graph_folders import Graph, write_plain
+from tests.evaluation.slow import rank_bounds
 
 ENTITIES, RELATIONS = 12, 3
 NUMBERS = {"learning_rate": 0.3, "regularisation": 0.02, "decay": 0.9, "dropout": 0.0}
@@ -168,22 +169,22 @@ def slow_epoch(structure, parameters, batches, weights, options, numbers, epoch)
     return parameters, total / weights.sum()
 
 
-def slow_metrics(structure, parameters, triples, known, reciprocal=False) -> dict[str, float]:
-    """Return the filtered ranking metrics of triples, over both directions."""
+def slow_rank_bounds(structure, parameters, triples, known, reciprocal=False):
+    """Return the bounds of the filtered ranks of triples, in both directions."""
     known = set(map(tuple, np.asarray(known).tolist()))
     parameters = {name: np.asarray(table, np.float64) for name, table in parameters.items()}
     scores = slow_scores(structure, parameters, reciprocal)
-    ranks = []
+    bounds = []
     for head, relation, tail in np.asarray(triples).tolist():
         tails, heads = scores(head, relation, tail)
-        others = [n for n in range(ENTITIES) if n != tail and (head, relation, n) not in known]
-        ranks.append(_rank(tails[tail], tails[others]))
-        others = [n for n in range(ENTITIES) if n != head and (n, relation, tail) not in known]
-        ranks.append(_rank(heads[head], heads[others]))
-    ranks = np.array(ranks)
+        right = {n for n in range(ENTITIES) if (head, relation, n) in known}
+        bounds.append(rank_bounds(tails, tail, right))
+        right = {n for n in range(ENTITIES) if (n, relation, tail) in known}
+        bounds.append(rank_bounds(heads, head, right))
+    return bounds
+
+
+def slow_metrics(ranks: np.ndarray) -> dict[str, float]:
+    """Return the ranking metrics of ranks."""
     hits = {f"hits_at_{k}": float((ranks <= k).mean()) for k in (1, 3, 10)}
     return {"mrr": float((1 / ranks).mean()), **hits, "mean_rank": float(ranks.mean())}
-
-
-def _rank(target: float, others: np.ndarray) -> float:
-    return 1 + float((others > target).sum()) + 0.5 * float((others == target).sum())

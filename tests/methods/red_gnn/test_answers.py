@@ -17,6 +17,7 @@ from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer, ids_of
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
 from kapl_jax.runs.run_directory import Run
 from tests.data.graph_folders import SPLITS, Graph, write_listed
+from tests.methods.best_answers import assert_best_answers
 from tests.methods.red_gnn.tiny import (
     ASKED,
     DESCRIPTION,
@@ -54,26 +55,6 @@ def head_query(relation, entity, first="entity"):
     return Query(None, f"relation_{relation}", f"{first}_{entity}", "here")
 
 
-def check(found, scores, first="entity"):
-    """Check answers against the scores of all entities; those out of reach score 0."""
-    reached = np.flatnonzero(scores)
-    best = reached[np.argsort(-scores[reached], kind="stable")][: len(found.best)]
-    answers = found.best
-    np.testing.assert_allclose([one.score for one in answers], scores[best], rtol=1e-4, atol=1e-5)
-    assert [one.rank for one in answers] == [1 + np.sum(scores > scores[one]) for one in best]
-    missing = len(scores) - len(reached)
-    assert (found.out_of_reach.count if found.out_of_reach else 0) == missing
-    if missing:
-        ahead = np.sum(scores[reached] > 0)
-        assert found.out_of_reach.rank == ahead + (missing + 1) / 2
-    shifted = np.exp(scores - scores.max())
-    for one in answers:
-        entity = int(one.entity.removeprefix(f"{first}_"))
-        np.testing.assert_allclose(one.score, scores[entity], rtol=1e-4, atol=1e-5)
-        expected = (shifted / shifted.sum())[entity]
-        np.testing.assert_allclose(one.probability, expected, rtol=1e-3)
-
-
 def test_answers_to_both_kinds_of_queries_in_the_order_asked():
     queries = [tail_query(3, 1), head_query(1, 3), head_query(0, 7), tail_query(0, 0)]
     triples = tiny_data().graph.training_triples
@@ -81,7 +62,7 @@ def test_answers_to_both_kinds_of_queries_in_the_order_asked():
     found = answerer().answer(queries, 4)
     assert [len(one.best) for one in found] == [4, 4, 1, 4]  # entity_7 reaches nothing but itself
     for answers, (entity, relation) in zip(found, ids, strict=True):
-        check(answers, expected_scores(triples, ENTITIES, entity, relation))
+        assert_best_answers(answers, expected_scores(triples, ENTITIES, entity, relation))
 
 
 def test_known_triples_are_marked_with_their_split():
@@ -98,10 +79,10 @@ def test_known_triples_are_marked_with_their_split():
 def test_more_queries_than_are_answered_at_once():
     queries = [tail_query(number % ENTITIES, number % RELATIONS) for number in range(40)]
     found = answerer().answer(queries, 2)
-    single = {query: answers for query, answers in zip(queries[:12], found[:12], strict=True)}
-    for query, answers in zip(queries[12:], found[12:], strict=True):
-        same = single[query]
-        assert [one.entity for one in answers.best] == [one.entity for one in same.best]
+    triples = tiny_data().graph.training_triples
+    for number, answers in enumerate(found):
+        asked = number % ENTITIES, number % RELATIONS
+        assert_best_answers(answers, expected_scores(triples, ENTITIES, *asked))
 
 
 def test_an_inductive_pair_answers_on_the_graph_that_has_the_entity():
@@ -110,9 +91,9 @@ def test_an_inductive_pair_answers_on_the_graph_that_has_the_entity():
     first, second, third = answerer(inductive=True).answer(queries, 3)
     pool = np.concatenate([data.graph.training_triples, data.graph.valid])
     known, size = data.inductive.training_triples, data.inductive.num_entities
-    check(first, expected_scores(pool, ENTITIES, 2, 0))
-    check(second, expected_scores(known, size, 2, 0), "other")
-    check(third, expected_scores(known, size, 4, 1 + RELATIONS), "other")
+    assert_best_answers(first, expected_scores(pool, ENTITIES, 2, 0))
+    assert_best_answers(second, expected_scores(known, size, 2, 0), "other")
+    assert_best_answers(third, expected_scores(known, size, 4, 1 + RELATIONS), "other")
 
 
 def test_ids_of_a_query_for_heads_are_those_of_the_inverse():
