@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -115,4 +116,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether a device, or the host, had too little memory."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    # XLA's code of the error gets lost where it comes from a program that is running already.
+    told = re.search(r"RESOURCE_EXHAUSTED|out.of.memory", str(error), re.IGNORECASE)
+    return isinstance(error, jax.errors.JaxRuntimeError) and told is not None

@@ -48,6 +48,8 @@ def test_out_of_memory_is_told_from_other_errors():
         jnp.ones(1 << 45)
     assert is_out_of_memory(caught.value)
     assert is_out_of_memory(MemoryError())
+    running = "INTERNAL: Error dispatching computation: Out of memory allocating 3156214788 bytes."
+    assert is_out_of_memory(jax.errors.JaxRuntimeError(running))
     assert not is_out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: a broken device"))
     assert not is_out_of_memory(ValueError("RESOURCE_EXHAUSTED"))
 
