@@ -18,6 +18,7 @@ from pathlib import Path
 
 from kapl_jax.benchmarking.registry import BENCHMARKS, DEFAULT, method_asked
 from kapl_jax.benchmarking.report import run_benchmark
+from kapl_jax.runs.compilation_cache import use_compilation_cache
 from kapl_jax.runs.files import write_json
 from kapl_jax.runs.program import run_program, use_cpu_cores
 from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
@@ -37,6 +38,7 @@ def main(argv: list[str]) -> None:
     entry = BENCHMARKS[method]
     settings = from_flags(entry.settings)
     use_cpu_cores(settings.cpu_devices)
+    use_compilation_cache(settings.compilation_cache)
     figures = run_benchmark(entry.make(settings), settings, print)
     if settings.json:
         setup = {"method": method, "settings": dataclasses.asdict(settings)}

@@ -14,7 +14,9 @@ go to a folder.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kapl_jax.errors import UserError
 from kapl_jax.explain.digraph_pictures import reasoning_pictures
@@ -23,6 +25,7 @@ from kapl_jax.explain.rule_text import rules_text
 from kapl_jax.explain.user_explanation import explanation_pictures, explanation_text
 from kapl_jax.methods.queries import query_to_explain
 from kapl_jax.methods.registry import load_explainer, load_recommender
+from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.files import write_bytes, write_json
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
@@ -47,6 +50,7 @@ class ExplainSettings(Settings):
     user_features: str = setting("", "What is known of the user: field=value,field=value.")
     item: str = setting("", "Item to explain; by default the best one.")
     out: str = setting("", "Folder of pictures and JSON; by default WORKDIR/explain.", path=True)
+    compilation_cache: str = cache_setting()
 
 
 def main(argv: list[str]) -> None:
@@ -55,6 +59,7 @@ def main(argv: list[str]) -> None:
     settings = from_flags(ExplainSettings)
     if not settings.workdir:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
+    use_compilation_cache(settings.compilation_cache)
     run = read_run(settings.workdir)
     folder = Path(settings.out) if settings.out else Path(settings.workdir) / "explain"
     if settings.rules:
@@ -79,9 +84,7 @@ def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
     explanation = explainer.explain(query, answer, settings.top)
     print(reasoning_text(explanation))
     pictures = reasoning_pictures(explanation)
-    for name, picture in pictures.items():
-        write_bytes(folder / name, picture)
-    write_json(folder / "explanation.json", explanation)
+    _save(folder, "explanation.json", explanation, pictures)
     print(f"pictures: {folder}" if pictures else f"as JSON: {folder / 'explanation.json'}")
 
 
@@ -90,7 +93,7 @@ def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
     model = (run.results or {}).get("test", {}).get("mrr", {}).get("mean")
     rules["mrr"]["model"] = model
     print(rules_text(rules))
-    write_json(folder / "rules.json", rules)
+    _save(folder, "rules.json", rules)
     print(f"all rules: {folder / 'rules.json'}")
 
 
@@ -100,10 +103,19 @@ def _explain_user(run: Run, settings: ExplainSettings, folder: Path) -> None:
     print_warnings(user.warnings)
     explanation = recommender.explain(user, settings.item or None)
     print(explanation_text(explanation))
-    for name, picture in explanation_pictures(explanation).items():
-        write_bytes(folder / name, picture)
-    write_json(folder / "explanation.json", explanation)
+    _save(folder, "explanation.json", explanation, explanation_pictures(explanation))
     print(f"pictures: {folder}")
+
+
+def _save(
+    folder: Path, name: str, content: Mapping[str, Any], pictures: Mapping[str, bytes] | None = None
+) -> None:
+    try:
+        for picture, drawn in (pictures or {}).items():
+            write_bytes(folder / picture, drawn)
+        write_json(folder / name, content)
+    except UserError as error:
+        raise UserError(f"{error}, or give another folder by --out") from None
 
 
 if __name__ == "__main__":

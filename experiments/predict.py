@@ -22,6 +22,7 @@ from kapl_jax.methods.answers import Answers, OutOfReach, Query
 from kapl_jax.methods.queries import answer_known, query_from_flags, read_queries
 from kapl_jax.methods.recommendations import Recommendation
 from kapl_jax.methods.registry import load_answerer, load_recommender
+from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
@@ -49,6 +50,7 @@ class PredictSettings(Settings):
     user_features: str = setting("", "What is known of the new user: field=value,field=value.")
     top: int = setting(10, "Answers shown for each query.", low=1)
     json: bool = setting(False, "Print one JSON object a query instead of tables.")
+    compilation_cache: str = cache_setting()
 
 
 def main(argv: list[str]) -> None:
@@ -57,6 +59,7 @@ def main(argv: list[str]) -> None:
     settings = from_flags(PredictSettings)
     if not settings.workdir:
         raise UserError("--workdir: missing, expected the run directory of a finished run")
+    use_compilation_cache(settings.compilation_cache)
     run = read_run(settings.workdir)
     if settings.ratings:
         refuse_beside("ratings", "head", "relation", "tail", "queries")

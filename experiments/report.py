@@ -42,7 +42,10 @@ def main(argv: list[str]) -> None:
         raise UserError("--workdir: no run directory given, expected one or more")
     runs = [read_run(folder) for folder in folders]
     default = Path(folders[0]) / ("report" if len(folders) == 1 else "comparison")
-    page = write_report(runs, Path(settings.out) if settings.out else default)
+    try:
+        page = write_report(runs, Path(settings.out) if settings.out else default)
+    except UserError as error:
+        raise UserError(f"{error}, or give another folder by --out") from None
     print(f"report: {page}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from kapl_jax.benchmarking.timing import Case
 from kapl_jax.errors import UserError
+from kapl_jax.runs.compilation_cache import cache_setting
 from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.population import PopulationTrainer
@@ -41,6 +42,7 @@ class BenchmarkSettings(Settings):
         "float32", "Matrix products: PyTorch's are of float32.", choices=PRECISIONS
     )
     cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
+    compilation_cache: str = cache_setting()
     json: str = setting("", "File for the figures.", path=True)
 
     def __post_init__(self) -> None:

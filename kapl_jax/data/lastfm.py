@@ -15,6 +15,7 @@ import numpy as np
 from kapl_jax.data.rating_cells import NumberedRatings, RatingCells, number_ratings
 from kapl_jax.data.rating_features import ids_only
 from kapl_jax.data.rating_files import listed, read_member
+from kapl_jax.data.rating_range import ANY_RATING, AllowedRatings
 from kapl_jax.data.ratings import RatingsTable, Splits, TaskRows
 from kapl_jax.data.text import TextFile, quote, split_columns
 from kapl_jax.errors import UserError
@@ -24,7 +25,7 @@ _SPLITS = ("training", "validation", "testing")
 _SUPPORT = re.compile(r"supp_x_([0-9]+)_u_m_ids\.txt")
 
 
-def read_lastfm(root: Traversable) -> RatingsTable:
+def read_lastfm(root: Traversable, allowed: AllowedRatings = ANY_RATING) -> RatingsTable:
     """Read ratings and tasks below `root`, which holds `ratings_final.txt`.
 
     Raises:
@@ -34,13 +35,14 @@ def read_lastfm(root: Traversable) -> RatingsTable:
     file = read_member(root / "ratings_final.txt")
     users, items, labels = split_columns(file, ("user", "item", "label"))
     lines = np.arange(1, len(labels) + 1)
-    numbered = number_ratings(RatingCells(file.path, users, items, labels, lines), _LABELS)
+    cells = RatingCells(file.path, users, items, labels, lines)
+    numbered = number_ratings(cells, allowed, _LABELS)
     reader = _TaskReader(numbered)
     return RatingsTable(
         users=ids_only(numbered.users, "user"),
         items=ids_only(numbered.items, "item"),
         ratings=numbered.ratings,
-        rating_range=_LABELS,
+        rating_range=numbered.rating_range,
         tasks=Splits(*(reader.read_split(root / split / "evidence") for split in _SPLITS)),
         warnings=numbered.warnings,
     )

@@ -1,79 +1,120 @@
-"""Readers of MovieLens 100K and 1M (Harper and Konstan, TiiS 2015) as GroupLens publishes them.
+"""Readers of MovieLens (Harper and Konstan, TiiS 2015) as GroupLens publishes it.
 
-Fields of films: year, in decades, genre, and the film itself. Fields of users: gender, age group,
-occupation and the first three digits of the zip code, but not the user, as in MeLU.
+100K (`u.data`), 1M and 10M (`ratings.dat`); later ones are CSV, see `rating_csv`, and share the
+films' file with it. Fields of films: year, in decades, genre, and the film itself. Fields of users,
+where they are told: gender, age group, occupation and the first three digits of the zip code, but
+not the user, as in MeLU.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import numpy as np
 
-from kapl_jax.data.rating_cells import NumberedRatings, RatingCells, number_ratings
-from kapl_jax.data.rating_features import FeatureRows, join_features
-from kapl_jax.data.rating_files import read_member, split_at
-from kapl_jax.data.ratings import Field, RatingsTable
-from kapl_jax.data.text import TextFile, quote, split_columns
+from kapl_jax.data.rating_cells import NumberedRatings, number_ratings
+from kapl_jax.data.rating_columns import read_rating_cells
+from kapl_jax.data.rating_features import FeatureRows, ids_only, join_features
+from kapl_jax.data.rating_files import CsvTable, filled_columns, read_member, split_at
+from kapl_jax.data.rating_range import ANY_RATING, AllowedRatings
+from kapl_jax.data.ratings import Entities, Field, RatingsTable
+from kapl_jax.data.text import TextFile, quote
 
-_STARS = (1.0, 5.0)
-_RATING_COLUMNS = ("user", "item", "rating", "timestamp")
+_HALF_STARS = frozenset(("0.5", "1.5", "2.5", "3.5", "4.5"))
 _YEAR_IN_TITLE = re.compile(r"\(([0-9]{4})\)")
-_UNKNOWN = "unknown"
+_NO_GENRE = ("unknown", "(no genres listed)")
 # The order of the flags in u.item.
 _GENRES = (
-    *(_UNKNOWN, "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
     *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance"),
     *("Sci-Fi", "Thriller", "War", "Western"),
 )
 # MovieLens 1M calls an age group by its least age, and the youngest "1".
 _AGE_GROUPS = (1, 18, 25, 35, 45, 50, 56)
 _ZIP_DIGITS = 3
+_MOST_DIGITS = 3
 
 
-def read_movielens_100k(root: Traversable) -> RatingsTable:
-    """Read `u.data`, `u.item` and `u.user`.
-
-    Raises:
-        UserError: A file cannot be used.
-    """
-    file = read_member(root / "u.data")
-    numbered = _number(file, split_columns(file, _RATING_COLUMNS))
-    return _table(numbered, _films_100k(root / "u.item"), _users_100k(root / "u.user"))
-
-
-def read_movielens_1m(root: Traversable) -> RatingsTable:
-    """Read `ratings.dat`, `movies.dat` and `users.dat`.
+def read_movielens_100k(root: Traversable, allowed: AllowedRatings = ANY_RATING) -> RatingsTable:
+    """Read `u.data`, and `u.item` and `u.user` where they are there.
 
     Raises:
         UserError: A file cannot be used.
     """
-    file = read_member(root / "ratings.dat")
-    numbered = _number(file, split_at(file, "::", _RATING_COLUMNS))
-    return _table(numbered, _films_1m(root / "movies.dat"), _users_1m(root / "users.dat"))
+    numbered = _number(root / "u.data", allowed)
+    return _table(numbered, root, ("u.item", _films_100k), ("u.user", _users_100k))
 
 
-def _number(file: TextFile, columns: list[list[str]]) -> NumberedRatings:
-    users, items, ratings, _ = columns
-    lines = np.arange(1, len(ratings) + 1)
-    return number_ratings(RatingCells(file.path, users, items, ratings, lines), _STARS)
+def read_movielens_dat(root: Traversable, allowed: AllowedRatings = ANY_RATING) -> RatingsTable:
+    """Read `ratings.dat`, and `movies.dat` and `users.dat` where they are there (1M and 10M).
+
+    Raises:
+        UserError: A file cannot be used.
+    """
+    numbered = _number(root / "ratings.dat", allowed)
+    return _table(numbered, root, ("movies.dat", _films_dat), ("users.dat", _users_1m))
 
 
-def _table(numbered: NumberedRatings, films: FeatureRows, users: FeatureRows) -> RatingsTable:
-    item_entities, item_warnings = join_features(numbered.items, films, "item", with_name=True)
-    user_entities, user_warnings = join_features(numbered.users, users, "user", with_name=False)
+def _number(path: Traversable, allowed: AllowedRatings) -> NumberedRatings:
+    """Number the ratings; 100K and 1M have whole stars only, 10M and later ones half stars."""
+    cells = read_rating_cells(path)
+    has_halves = not _HALF_STARS.isdisjoint(cells.ratings)
+    return number_ratings(cells, allowed, (0.5, 5.0) if has_halves else (1.0, 5.0))
+
+
+def _table(
+    numbered: NumberedRatings,
+    root: Traversable,
+    films: tuple[str, Callable[[Traversable], FeatureRows]],
+    users: tuple[str, Callable[[Traversable], FeatureRows]],
+) -> RatingsTable:
+    """Join the ratings to films and users: the name of the file of either, and its reader."""
+    item_entities, item_warnings = _entities(numbered.items, root, "item", *films)
+    user_entities, user_warnings = _entities(numbered.users, root, "user", *users)
     return RatingsTable(
         users=user_entities,
         items=item_entities,
         ratings=numbered.ratings,
-        rating_range=_STARS,
+        rating_range=numbered.rating_range,
         warnings=(*numbered.warnings, *user_warnings, *item_warnings),
     )
 
 
+def _entities(
+    rated: tuple[str, ...],
+    root: Traversable,
+    noun: str,
+    file: str,
+    read: Callable[[Traversable], FeatureRows],
+) -> tuple[Entities, tuple[str, ...]]:
+    if not (root / file).is_file():
+        return ids_only(rated, noun), ()
+    return join_features(rated, read(root / file), noun, with_name=noun == "item")
+
+
+def is_film_table(table: CsvTable) -> bool:
+    """Tell whether a table is MovieLens's of films: movieId, title and genres."""
+    header = (name.casefold().replace("_", "") for name in table.columns)
+    return tuple(header) == ("movieid", "title", "genres")
+
+
+def film_rows(table: CsvTable) -> FeatureRows:
+    """Return the films of such a table.
+
+    Raises:
+        UserError: A film has no id or no title.
+    """
+    movie, title, genre = table.columns
+    names, titles = filled_columns(table, [movie, title])
+    genres = list(map(_split_genres, table.columns[genre]))
+    return _film_rows(table.path, table.lines, names, titles, list(map(_year, titles)), genres)
+
+
 def _films_100k(path: Traversable) -> FeatureRows:
-    file = read_member(path, "latin-1")
+    file = read_member(path, or_latin_1=True)
     before = ("item", "title", "release", "video", "address")
     names, titles, releases, _, _, *flags = split_at(file, "|", before + _GENRES, len(before))
     for genre, column in zip(_GENRES, flags, strict=True):
@@ -86,33 +127,45 @@ def _films_100k(path: Traversable) -> FeatureRows:
         for title, release in zip(titles, releases, strict=True)
     ]
     genres = [
-        tuple(genre for genre, flag in zip(_GENRES, row, strict=True) if flag == "1")
+        tuple(
+            genre
+            for genre, flag in zip(_GENRES, row, strict=True)
+            if flag == "1" and genre not in _NO_GENRE
+        )
         for row in zip(*flags, strict=True)
     ]
-    return _film_rows(file, names, titles, years, genres)
+    return _film_rows(file.path, _lines(file), names, titles, years, genres)
 
 
-def _films_1m(path: Traversable) -> FeatureRows:
-    file = read_member(path, "latin-1")
+def _films_dat(path: Traversable) -> FeatureRows:
+    file = read_member(path, or_latin_1=True)
     names, titles, genres = split_at(file, "::", ("item", "title", "genres"))
-    split = [tuple(filter(None, cell.split("|"))) for cell in genres]
-    return _film_rows(file, names, titles, list(map(_year, titles)), split)
+    years, split = list(map(_year, titles)), list(map(_split_genres, genres))
+    return _film_rows(file.path, _lines(file), names, titles, years, split)
+
+
+def _split_genres(cell: str) -> tuple[str, ...]:
+    return tuple(genre for genre in cell.split("|") if genre and genre not in _NO_GENRE)
+
+
+def _lines(file: TextFile) -> np.ndarray:
+    return file.first_line + np.arange(len(file.lines))
 
 
 def _film_rows(
-    file: TextFile,
+    path: Path,
+    lines: np.ndarray,
     names: list[str],
     titles: list[str],
     years: list[int],
     genres: list[tuple[str, ...]],
 ) -> FeatureRows:
     decades: list[tuple[str, ...]] = [(f"{year // 10}0s",) if year else () for year in years]
-    known = [tuple(genre for genre in row if genre != _UNKNOWN) for row in genres]
     return FeatureRows(
-        path=file.path,
+        path=path,
         names=names,
-        lines=np.arange(1, len(names) + 1),
-        fields=(Field("year", decades), Field("genre", known)),
+        lines=lines,
+        fields=(Field("year", decades), Field("genre", genres)),
         titles=tuple(titles),
         years=tuple(years),
     )
@@ -125,14 +178,14 @@ def _year(title: str) -> int:
 
 
 def _users_100k(path: Traversable) -> FeatureRows:
-    file = read_member(path, "latin-1")
+    file = read_member(path, or_latin_1=True)
     columns = ("user", "age", "gender", "occupation", "zip code")
     names, ages, genders, occupations, zip_codes = split_at(file, "|", columns)
     return _user_rows(file, names, genders, ages, occupations, zip_codes)
 
 
 def _users_1m(path: Traversable) -> FeatureRows:
-    file = read_member(path, "latin-1")
+    file = read_member(path, or_latin_1=True)
     columns = ("user", "gender", "age", "occupation", "zip code")
     return _user_rows(file, *split_at(file, "::", columns))
 
@@ -151,7 +204,7 @@ def _user_rows(
         Field("occupation", _single(occupations)),
         Field("zip", _single([code[:_ZIP_DIGITS] for code in zip_codes])),
     )
-    return FeatureRows(file.path, names, np.arange(1, len(names) + 1), fields)
+    return FeatureRows(file.path, names, _lines(file), fields)
 
 
 def _single(cells: list[str]) -> list[tuple[str, ...]]:
@@ -159,6 +212,7 @@ def _single(cells: list[str]) -> list[tuple[str, ...]]:
 
 
 def _age_group(file: TextFile, row: int, age: str) -> str:
-    if not (age.isascii() and age.isdecimal() and int(age) >= _AGE_GROUPS[0]):
+    is_age = age.isascii() and age.isdecimal() and len(age) <= _MOST_DIGITS
+    if not (is_age and int(age) >= _AGE_GROUPS[0]):
         raise file.error(row, f"the age {quote(age)}", "a number of years")
     return str(max(group for group in _AGE_GROUPS if group <= int(age)))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fnmatch
+import lzma
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,9 +17,16 @@ from typing import cast
 
 import numpy as np
 
+from kapl_jax.data.rating_range import NUMBER
 from kapl_jax.data.text import TextFile, line_error, quote, read_text_file
 from kapl_jax.errors import UserError
 
+# What the standard library raises for a damaged archive, or one with a password.
+_DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(OSError, EOFError, RuntimeError, ValueError, OverflowError),
+)
+_LARGEST_PACKED, _TIGHTEST = 2**26, 200
 # Archives hold their files in folders of their own: data/lastfm_20/ratings_final.txt.
 _DEEPEST = 2
 
@@ -35,15 +45,21 @@ def roots(path: Path) -> Iterator[Traversable]:
         yield _archive(archive)
 
 
-def find_folders(root: Traversable, file: str) -> list[Traversable]:
-    """Return the folders nearest to `root`, itself included, that hold a file of this name."""
+def find_folders(root: Traversable, pattern: str) -> list[Traversable]:
+    """Return the folders nearest to `root`, itself included, that hold a file of such a name."""
     level = [root]
     for _ in range(_DEEPEST + 1):
-        found = [folder for folder in level if (folder / file).is_file()]
+        found = [folder for folder in level if files_like(folder, pattern)]
         if found:
             return found
         level = [entry for folder in level for entry in listed(folder) if entry.is_dir()]
     return []
+
+
+def files_like(folder: Traversable, pattern: str) -> list[Traversable]:
+    """Return the files of a folder whose name fits a pattern such as `*.inter`."""
+    found = (entry for entry in listed(folder) if fnmatch.fnmatchcase(entry.name, pattern))
+    return [entry for entry in found if entry.is_file()]
 
 
 def listed(folder: Traversable) -> list[Traversable]:
@@ -54,14 +70,18 @@ def listed(folder: Traversable) -> list[Traversable]:
         return []
 
 
-def read_member(path: Traversable, encoding: str = "utf-8") -> TextFile:
+def read_member(path: Traversable, *, or_latin_1: bool = False) -> TextFile:
     """Read a text file that may lie in an archive, see `read_text_file`.
+
+    Args:
+        path: The file.
+        or_latin_1: Whether what is no UTF-8 is Latin-1.
 
     Raises:
         UserError: It cannot be read or decoded, or is empty.
     """
     # Only the bytes and the name of the path are asked for.
-    return read_text_file(cast(Path, _Member(path, encoding)))
+    return read_text_file(cast(Path, _Member(path, or_latin_1)))
 
 
 def split_at(
@@ -80,7 +100,7 @@ def split_at(
     """
     cells: list[str] = []
     for row, line in enumerate(file.lines):
-        found = line.split(separator)
+        found = [cell.strip() for cell in line.split(separator)]
         if len(found) != len(columns):
             names = " ".join(columns[:shown])
             expected = f"{len(columns)} separated by {separator!r}: {names}"
@@ -100,7 +120,7 @@ class CsvTable:
 
 
 def read_csv(path: Traversable, expected: str) -> CsvTable:
-    """Read a file with a header; `.tsv` is separated by tabs, any other by commas.
+    """Read a file with a header; `.csv` is separated by commas, semicolons or tabs, others by tabs.
 
     Args:
         path: The file.
@@ -114,14 +134,17 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
             twice in the header or is empty; a quoted cell does not end; or only a header is there.
     """
     file = read_member(path)
-    tabs = path.name.lower().endswith(".tsv")
-    reader = csv.reader(file.lines, delimiter="\t" if tabs else ",", strict=True)
+    is_csv = path.name.lower().endswith(".csv")
+    separator = max(",;\t", key=file.lines[0].count) if is_csv else "\t"
+    reader = csv.reader(file.lines, delimiter=separator, strict=True)
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         found = f"text that is no CSV ({error})"
         raise line_error(file.path, reader.line_num, found, "quoted cells that end") from None
     header = rows[0][1]
+    if len(set(header)) < len(header) and any(map(NUMBER.fullmatch, header)):
+        raise no_header(file.path, header, expected)
     if len(set(header)) < len(header) or "" in header:
         found = f"the header {quote(','.join(header))}"
         raise line_error(file.path, 1, found, f"different names: {expected}")
@@ -138,16 +161,18 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
     return CsvTable(file.path, dict(zip(header, map(list, columns), strict=True)), lines)
 
 
-def required_columns(table: CsvTable, names: tuple[str, ...]) -> list[list[str]]:
+def no_header(path: Path, first: Iterable[str], expected: str) -> UserError:
+    """Return the error for a table whose first line is data already."""
+    found = f"data, {quote(','.join(first))}, in place of a header"
+    return line_error(path, 1, found, f"the names of the columns: {expected}")
+
+
+def filled_columns(table: CsvTable, names: Sequence[str]) -> list[list[str]]:
     """Return the columns of these names, every cell filled.
 
     Raises:
-        UserError: The header lacks a name, or a cell is empty.
+        UserError: A cell is empty.
     """
-    missing = [name for name in names if name not in table.columns]
-    if missing:
-        found = f"the header {quote(','.join(table.columns))} without {', '.join(missing)}"
-        raise line_error(table.path, 1, found, f"the columns {','.join(names)}")
     for name in names:
         if "" in table.columns[name]:
             line = int(table.lines[table.columns[name].index("")])
@@ -157,25 +182,48 @@ def required_columns(table: CsvTable, names: tuple[str, ...]) -> list[list[str]]
 
 @dataclass(frozen=True)
 class _Member:
-    """A file, maybe in an archive, maybe in another encoding, read as UTF-8."""
+    """A file, maybe in an archive, maybe in Latin-1, read as UTF-8."""
 
     path: Traversable
-    encoding: str
+    or_latin_1: bool
 
     def read_bytes(self) -> bytes:
         try:
-            data = self.path.read_bytes()
-        except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+            data = _unpacked(self.path)
+        except _DAMAGES as error:
             reason = re.sub(r"\s+", " ", str(error))
             raise UserError(f"{self}: cannot be read: {reason}, expected a text file") from None
-        return data if self.encoding == "utf-8" else data.decode(self.encoding).encode()
+        if not self.or_latin_1 or data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return data.decode("latin-1").encode()
+        return data
 
     def __str__(self) -> str:
         return str(self.path)
 
 
+def _unpacked(path: Traversable) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        UserError: It is packed as tightly as no text is, in order to fill the memory.
+    """
+    if isinstance(path, zipfile.Path):
+        try:
+            entry = path.root.getinfo(path.at)
+        except KeyError:
+            raise UserError(f"{path}: not in the archive, expected a text file") from None
+        if entry.file_size > _LARGEST_PACKED and entry.file_size > _TIGHTEST * entry.compress_size:
+            packed = f"{entry.compress_size} bytes that unpack to {entry.file_size}"
+            raise UserError(f"{path}: found {packed}, expected a text file")
+    return path.read_bytes()
+
+
 def _archive(path: Path) -> Traversable:
     try:
         return zipfile.Path(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGES as error:
         raise UserError(f"{path}: found no archive ({error}), expected a zip file") from None

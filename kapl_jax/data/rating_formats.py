@@ -8,14 +8,15 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from kapl_jax.data.lastfm import read_lastfm
-from kapl_jax.data.movielens import read_movielens_1m, read_movielens_100k
-from kapl_jax.data.rating_csv import read_csv_file, read_csv_folder
+from kapl_jax.data.movielens import read_movielens_100k, read_movielens_dat
+from kapl_jax.data.rating_columns import LINES_ENDINGS, TABLE_ENDINGS
+from kapl_jax.data.rating_csv import read_csv_folder, read_inter_folder, read_ratings_file
 from kapl_jax.data.rating_files import find_folders, listed, roots
+from kapl_jax.data.rating_range import ANY_RATING, AllowedRatings
 from kapl_jax.data.ratings import RatingsTable
 from kapl_jax.errors import UserError
 
 _MOST_LISTED = 8
-_CSV_ENDINGS = (".csv", ".tsv")
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class RatingFormat:
     name: str
     marker: str
     required: tuple[str, ...]
-    read: Callable[[Traversable], RatingsTable]
+    read: Callable[[Traversable, AllowedRatings], RatingsTable]
 
 
-def read_ratings(path: Path) -> RatingsTable:
-    """Find out the format of a folder, an archive or a CSV file, and read it.
+def read_ratings(path: Path, allowed: AllowedRatings = ANY_RATING) -> RatingsTable:
+    """Find out the format of a folder, an archive or a file of ratings, and read it.
 
     A folder may hold the archive instead of the files, and both may have them in a folder further
     down, as archives do.
@@ -44,8 +45,8 @@ def read_ratings(path: Path) -> RatingsTable:
     Raises:
         UserError: No format fits, a file is missing, or its content cannot be used.
     """
-    if path.is_file() and path.suffix.lower() in _CSV_ENDINGS:
-        return read_csv_file(path)
+    if path.is_file() and path.suffix.lower() in (*TABLE_ENDINGS, *LINES_ENDINGS):
+        return read_ratings_file(path, allowed)
     for root in roots(path):
         for candidate in FORMATS:
             folders = find_folders(root, candidate.marker)
@@ -53,7 +54,7 @@ def read_ratings(path: Path) -> RatingsTable:
                 found = f"{candidate.marker} in {folders[0]} and in {folders[1]}"
                 raise UserError(f"{path}: found {found}, expected the folder of one data set")
             if folders:
-                return candidate.read(_complete(folders[0], candidate))
+                return candidate.read(_complete(folders[0], candidate), allowed)
     known = "; ".join(f"{f.name}: {', '.join((f.marker, *f.required))}" for f in FORMATS)
     raise UserError(f"{path}: found {_listing(path)}, expected one of {known}")
 
@@ -84,18 +85,9 @@ FORMATS = (
         required=("training", "validation", "testing"),
         read=read_lastfm,
     ),
-    RatingFormat(
-        name="MovieLens 100K",
-        marker="u.data",
-        required=("u.item", "u.user"),
-        read=read_movielens_100k,
-    ),
-    RatingFormat(
-        name="MovieLens 1M",
-        marker="ratings.dat",
-        required=("movies.dat", "users.dat"),
-        read=read_movielens_1m,
-    ),
-    RatingFormat(name="CSV", marker="ratings.csv", required=(), read=read_csv_folder),
-    RatingFormat(name="TSV", marker="ratings.tsv", required=(), read=read_csv_folder),
+    RatingFormat("MovieLens 100K", "u.data", (), read_movielens_100k),
+    RatingFormat("MovieLens 1M or 10M", "ratings.dat", (), read_movielens_dat),
+    RatingFormat("CSV", "ratings.csv", (), read_csv_folder),
+    RatingFormat("TSV", "ratings.tsv", (), read_csv_folder),
+    RatingFormat("RecBole", "*.inter", (), read_inter_folder),
 )

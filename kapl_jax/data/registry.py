@@ -38,7 +38,7 @@ GRAPHS = Kind(noun="knowledge graph", folder="kg")
 RATINGS = Kind(
     noun="set of ratings",
     folder="recsys",
-    file_endings=(".csv", ".tsv", ".zip"),
+    file_endings=(".csv", ".tsv", ".inter", ".dat", ".data", ".zip"),
     generated=("planted",),
 )
 KINDS = (GRAPHS, RATINGS)

@@ -11,8 +11,10 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable
 from kapl_jax.data.cold_start_tables import rows_of_values
 from kapl_jax.data.misspelling import quote_unknown
-from kapl_jax.data.rating_cells import distinct_ratings, parse_ratings
-from kapl_jax.data.rating_files import read_csv, required_columns
+from kapl_jax.data.rating_cells import distinct_ratings
+from kapl_jax.data.rating_columns import named_columns
+from kapl_jax.data.rating_files import read_csv
+from kapl_jax.data.rating_range import AllowedRatings, parse_ratings
 from kapl_jax.data.text import line_error, quote
 from kapl_jax.errors import UserError
 
@@ -69,16 +71,16 @@ def read_new_user(
 
     Raises:
         UserError: There is no rating, one is no number or out of the data's range, an item is
-            unknown, or is rated twice and differently.
+            unknown.
     """
     table = read_csv(Path(path), ",".join(_COLUMNS))
-    names, cells = required_columns(table, _COLUMNS)
+    names, cells = named_columns(table, _COLUMNS)
 
     def refuse(place: int, found: str, expected: str) -> UserError:
         return line_error(table.path, int(table.lines[place]), found, expected)
 
     items = look_up_items(names, data, refuse)
-    ratings = parse_ratings(table.path, cells, table.lines, data.rating_range)
+    ratings, _ = parse_ratings(table.path, cells, table.lines, AllowedRatings(data.rating_range))
     kept, warnings = distinct_ratings(
         table.path, items, ratings, table.lines, lambda row: f"item {quote(names[row])}"
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import jax
 import numpy as np
 
 from kapl_jax.errors import UserError
-from kapl_jax.runs.checkpoints import load_pytree, load_tag, save_pytree
+from kapl_jax.runs.checkpoints import (
+    DamagedCheckpoint,
+    load_pytree,
+    load_tag,
+    reading,
+    save_pytree,
+    saved_in,
+)
+from kapl_jax.runs.program import print_warnings
 from kapl_jax.search.individual import Individual
 
 
@@ -32,14 +41,22 @@ class ModelStore:
 
     def load(self, individual: str) -> dict[str, Any]:
         """Return what was saved of one individual by its id: `parameters` and the details."""
-        for folder in sorted(self._finalists.glob("*")):
-            tag = load_tag(folder)
-            if tag is not None and individual in tag["ids"]:
-                place = tag["ids"].index(individual)
-                kept = load_pytree(folder, _like(tag["shapes"]))
-                one: dict[str, Any] = jax.tree.map(lambda leaf, at=place: leaf[at], kept)
+        for folder in saved_in(self._finalists):
+            if individual in _ids(folder):
+                kept, ids = _load_chunk(folder)
+                one: dict[str, Any] = jax.tree.map(itemgetter(ids.index(individual)), kept)
                 return one
         raise UserError(f"{self._finalists}: the model {individual} is not there")
+
+    def lost(self, individuals: Collection[str]) -> set[str]:
+        """Return which of these individuals' models are not there or damaged, with a warning."""
+        lost = set(individuals)
+        for folder in saved_in(self._finalists) if lost else ():
+            try:
+                lost -= set(_load_chunk(folder)[1])
+            except DamagedCheckpoint as error:
+                print_warnings([f"{error}; its models are trained again"])
+        return lost
 
     def keep_best(self, parameters: Any, description: dict[str, Any]) -> None:
         """Save the run's best model with its description."""
@@ -49,12 +66,30 @@ class ModelStore:
         """Return the parameters of the run's best model and its description.
 
         Raises:
-            UserError: The run has not come so far.
+            UserError: The run has not come so far, or the model is damaged.
         """
-        tag = load_tag(self._best)
-        if tag is None:
-            raise UserError(f"{self._best}: there is no model yet; let the run finish first")
-        return load_pytree(self._best, _like(tag["shapes"])), tag
+        try:
+            tag = load_tag(self._best)
+            if tag is None:
+                raise UserError(f"{self._best}: there is no model yet; let the run finish first")
+            with reading(self._best):
+                like = _like(tag["shapes"])
+            return load_pytree(self._best, like), tag
+        except DamagedCheckpoint as error:
+            raise DamagedCheckpoint(
+                f"{error}; give the command of the run again, which trains its last stage again"
+            ) from None
+
+    def best_is_damaged(self) -> bool:
+        """Tell whether the run's best model is there but cannot be read, with a warning."""
+        try:
+            self.load_best()
+        except DamagedCheckpoint as error:
+            print_warnings([str(error).partition("; give the command")[0] + "; it is made again"])
+            return True
+        except UserError:
+            return False
+        return False
 
     def save_shared(self, state: Any) -> None:
         """Save the state of a supernet, by which the search scores structures."""
@@ -64,10 +99,37 @@ class ModelStore:
         """Return the state of the supernet in the structure of `like`."""
         return load_pytree(self._shared, like)
 
+    def shared_is_lost(self, like: Any) -> bool:
+        """Tell whether the state of the supernet is not there or damaged, with a warning."""
+        try:
+            self.load_shared(like)
+        except UserError as error:
+            print_warnings([f"{error}; it is trained again"])
+            return True
+        return False
+
     def drop_others(self) -> None:
         """Remove all models but the best."""
         for folder in (self._finalists, self._shared):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ids(folder: Path) -> list[str]:
+    """Return the individuals of a saved chunk, none where it cannot be read."""
+    try:
+        tag = load_tag(folder)
+    except DamagedCheckpoint:
+        return []
+    return [] if tag is None else list(tag.get("ids", ()))
+
+
+def _load_chunk(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return what was saved of a chunk, and its individuals."""
+    tag = load_tag(folder) or {}
+    with reading(folder):
+        like, ids = _like(tag["shapes"]), list(tag["ids"])
+    kept: dict[str, Any] = load_pytree(folder, like)
+    return kept, ids
 
 
 def _shapes(tree: dict[str, Any]) -> dict[str, Any]:

@@ -265,9 +265,12 @@ class SearchPipeline(abc.ABC, Generic[S]):
             self.store.save_shared(trainer.fetch(chunk))
             return [{}]
 
+        like, again = trainer.state_shape([weights]), set[str]()
+        if self._is_recorded("shared_weights", weights) and self.store.shared_is_lost(like):
+            again.add(weights.id)
         with self.stage("shared_weights", trainer, schedule, schedule.cost(1), 0, finish) as stage:
-            stage.train(0, [weights])
-        state = self.store.load_shared(trainer.state_shape([weights]))
+            stage.train(0, [weights], again)
+        state = self.store.load_shared(like)
         return SharedWeights(problem, jax.tree.map(lambda leaf: leaf[0], state))
 
     def _tune(self, contenders: Sequence[Contender]) -> dict[str, dict[str, float]]:
@@ -304,12 +307,18 @@ class SearchPipeline(abc.ABC, Generic[S]):
         ]
         schedule = full_training(settings.final_epochs)
         cost, every = schedule.cost(len(individuals)), settings.evaluate_every
+        recorded = [one.id for one in individuals if self._is_recorded("final", one)]
+        lost = self.store.lost(recorded)
         with self.stage_of_all("final", schedule, cost, every, final=True) as stage:
-            outcomes = stage.train(0, individuals)
+            outcomes = stage.train(0, individuals, lost)
         groups = defaultdict(list)
         for outcome in outcomes:
             groups[str(outcome.individual.name)].append(outcome)
         return groups
+
+    def _is_recorded(self, stage: str, individual: Individual) -> bool:
+        recorded = self.record.recorded("candidate", stage)
+        return any(event["id"] == individual.id for event in recorded)
 
 
 def run_pipeline(
@@ -340,9 +349,10 @@ def run_pipeline(
     }
     run = RunDirectory.open(settings.workdir, config)
     try:
-        if not run.is_finished:
+        store = ModelStore(run.path / "checkpoints")
+        if not run.is_finished or store.best_is_damaged():
             make(run).run()
-        ModelStore(run.path / "checkpoints").drop_others()
+        store.drop_others()
     finally:
         run.close()
     return _write_report(run.path)

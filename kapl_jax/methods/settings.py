@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.data.unseen import UNSEEN_ENTITIES
+from kapl_jax.runs.compilation_cache import cache_setting
 from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
@@ -77,6 +78,7 @@ class SearchSettings(Settings):
     cpu_devices: int = setting(
         0, "CPU cores to spread a population over; 0: all.", low=0, identity=False
     )
+    compilation_cache: str = cache_setting()
     checkpoint_seconds: float = setting(
         60.0, "Seconds between checkpoints in training.", low=0, identity=False
     )

@@ -65,11 +65,24 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        when = "there is room" if error.errno in _NO_ROOM else "it can be written"
-        reason = error.strerror or str(error)
-        raise UserError(
-            f"{path}: cannot be written: {reason}; give the same command again when {when}"
-        ) from None
+        raise cannot_be_written(path, error) from None
+
+
+def cannot_be_written(path: Path, error: Exception) -> UserError:
+    """Return the one line that a user reads where `path` could not be written.
+
+    Libraries wrap what the system said in errors and long texts of their own.
+    """
+    text = " ".join(str(error).split())
+    full = next((code for code in _NO_ROOM if os.strerror(code) in text), None)
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    else:
+        reason = text[-200:] if full is None else os.strerror(full)
+    when = "there is room" if full is not None else "it can be written"
+    return UserError(
+        f"{path}: cannot be written: {reason}; give the same command again when {when}"
+    )
 
 
 def partial_path(path: Path) -> Path:

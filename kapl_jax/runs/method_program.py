@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kapl_jax.runs.compilation_cache import use_compilation_cache
 from kapl_jax.runs.program import use_cpu_cores
 from kapl_jax.runs.run_directory import read_run
 
@@ -16,7 +17,8 @@ def run_method(settings: Any, run: Callable[[Any], Path | None], describe: Descr
     """Run a method, or continue its run, and print what it found and where the report is.
 
     Args:
-        settings: The method's settings; their `cpu_devices` and `workdir` are used.
+        settings: The method's settings; their `cpu_devices`, `compilation_cache` and
+            `workdir` are used.
         run: Runs the method and returns where the report is, None if there is none.
         describe: Makes a few lines of results.json.
 
@@ -24,6 +26,7 @@ def run_method(settings: Any, run: Callable[[Any], Path | None], describe: Descr
         UserError: The run cannot be done.
     """
     use_cpu_cores(settings.cpu_devices)
+    use_compilation_cache(settings.compilation_cache)
     report = run(settings)
     results = read_run(settings.workdir).results
     if results is not None:

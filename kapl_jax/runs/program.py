@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -13,7 +14,7 @@ from kapl_jax.data.misspelling import similar_to
 from kapl_jax.errors import UserError
 from kapl_jax.runs.faults import describe_fault
 from kapl_jax.runs.help import HelpFlag, own_flags
-from kapl_jax.runs.streams import drop_stdout, prepare_streams
+from kapl_jax.runs.streams import STANDARD_OUTPUT, prepare_streams
 
 # More devices than cores show how a population is spread; each has threads of its own.
 _MOST_DEVICES = 64
@@ -29,61 +30,64 @@ def run_program(main: Callable[[list[str]], None]) -> None:
     def guarded(argv: list[str]) -> None:
         # Orbax logs each step at INFO, which would drown what the program itself has to say.
         logging.set_verbosity(logging.WARNING)
-        main(argv)
-        # Here and not at exit, where a reader that has gone could not be caught any more.
-        sys.stdout.flush()
+        with _told_in_one_line():
+            main(argv)
+            # Here and not at exit, where a reader that has gone could not be caught any more.
+            sys.stdout.flush()
 
     prepare_streams()
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+@contextlib.contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """End the program with a line on stderr where something but our own fault ends it."""
     try:
-        app.run(guarded, flags_parser=_parse_flags)
+        yield
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt:
         print("interrupted; give the same command again to continue", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (`| head`) has gone: nothing more to say, and nothing to complain about.
-        drop_stdout()
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and error.filename == STANDARD_OUTPUT:
+            # The reader (`| head`) has gone: nothing more to say, and nothing to complain about.
+            sys.exit(0)
         told = describe_fault(error)
         if told is None:
             raise
-        _fail(_of_stdout(error) or told)
+        _fail(told)
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
     del flags.FLAGS.help
     flags.DEFINE_flag(HelpFlag())
-    try:
-        return flags.FLAGS(argv)
-    except SystemExit:
-        # A flag that shows help has done so; absl's end with status 1.
-        sys.stdout.flush()
-        sys.exit(0)
-    except flags.UnrecognizedFlagError as error:
-        names = [flag.name for flag in own_flags()]
-        similar = similar_to(error.flagname.removeprefix("no"), names)
-        hint = f", did you mean {' or '.join(f'--{name}' for name in similar)}?" if similar else ""
-        _fail(f"--{error.flagname}: unknown flag{hint}; --help shows the flags")
-    # A value given to --noFLAG is a plain ValueError.
-    except (flags.Error, ValueError) as error:
-        message = " ".join(str(error).split()).removeprefix("flag ")
-        _fail(f"{message}; --help shows the flags")
+    words: list[str] = []
+    with _told_in_one_line():
+        try:
+            words = flags.FLAGS(argv)
+        except SystemExit:
+            # A flag has shown its help, which absl ends with status 1.
+            sys.stdout.flush()
+            sys.exit(0)
+        except flags.UnrecognizedFlagError as error:
+            _fail(f"{_unknown_flag(error.flagname)}; --help shows the flags")
+        # A value given to --noFLAG is a plain ValueError.
+        except (flags.Error, ValueError) as error:
+            message = " ".join(str(error).split()).removeprefix("flag ")
+            _fail(f"{message}; --help shows the flags")
+    return words
 
 
-def _of_stdout(error: Exception) -> str:
-    """Return what to say where standard output cannot be written, which errors do not name."""
-    if not isinstance(error, OSError) or error.filename is not None:
-        return ""
-    try:
-        sys.stdout.flush()
-    except OSError as again:
-        drop_stdout()
-        return f"standard output: cannot be written: {again.strerror}"
-    return ""
+def _unknown_flag(name: str) -> str:
+    similar = similar_to(name.removeprefix("no"), [flag.name for flag in own_flags()])
+    hint = f", did you mean {' or '.join(f'--{one}' for one in similar)}?" if similar else ""
+    return f"--{name}: unknown flag{hint}"
 
 
 def _fail(message: str) -> NoReturn:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     print(f"error: {message}", file=sys.stderr)
     sys.exit(1)
 

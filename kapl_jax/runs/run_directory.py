@@ -160,8 +160,18 @@ class RunDirectory:
 
     @property
     def is_finished(self) -> bool:
-        """Whether results.json is there: nothing is left to be done."""
-        return (self.path / RESULTS).is_file()
+        """Whether results.json is there: nothing is left to be done.
+
+        One that cannot be read is as good as none, with a warning: all that it held is recorded.
+        """
+        if not (self.path / RESULTS).is_file():
+            return False
+        try:
+            _read_json(self.path / RESULTS)
+        except UserError as error:
+            print_warnings([f"{error}; it is written again"])
+            return False
+        return True
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json, all or nothing.

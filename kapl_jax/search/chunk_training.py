@@ -17,7 +17,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.runs.checkpoints import load_pytree, load_tag, remove_pytree, save_pytree
+from kapl_jax.runs.checkpoints import (
+    DamagedCheckpoint,
+    load_pytree,
+    load_tag,
+    reading,
+    remove_pytree,
+    save_pytree,
+    saved_in,
+)
+from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.progress import Progress
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
@@ -321,14 +330,26 @@ class ChunkTraining:
         )
         self._saved = time.monotonic()
 
-    def _checkpoints(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Yield the checkpoints of chunks in training, folder and tag."""
-        # Of one that a crash cut off while it was saved only the earlier may be there.
-        names = {entry.name.partition(".")[0] for entry in self.folder.glob("*")}
-        for name in sorted(names):
-            tag = load_tag(self.folder / name)
-            if tag is not None:
-                yield self.folder / name, tag
+    def _checkpoints(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Return the checkpoints of chunks in training, folder and tag, the newest first."""
+        found = list[tuple[float, Path, dict[str, Any]]]()
+        for folder in saved_in(self.folder):
+            with self._without_damaged(folder):
+                tag = load_tag(folder)
+                if tag is not None:
+                    with reading(folder):
+                        _ = tag["of"]["ids"], tag["blocks"], tag["best"]
+                        found.append((tag["epoch"] + tag["done"], folder, tag))
+        return [(folder, tag) for _, folder, tag in sorted(found, key=lambda one: -one[0])]
+
+    @contextlib.contextmanager
+    def _without_damaged(self, folder: Path) -> Iterator[None]:
+        """Remove a checkpoint that turns out to be damaged within, with a warning."""
+        try:
+            yield
+        except DamagedCheckpoint as error:
+            print_warnings([f"{error}; it is removed, what it held is trained again"])
+            remove_pytree(folder)
 
     def _restore(
         self, tag: dict[str, Any], individuals: Sequence[Individual], size: int
@@ -343,14 +364,14 @@ class ChunkTraining:
             for folder, saved in self._checkpoints()
             if {**saved["of"], "ids": ids} == tag and set(ids) <= set(saved["of"]["ids"])
         ]
-        if not fitting:
-            return None
-        folder, saved = max(fitting, key=lambda one: one[1]["epoch"] + one[1]["done"])
-        standing = load_pytree(folder, self._standing_like(individuals, saved))
-        rows = [saved["of"]["ids"].index(one) for one in ids]
-        progress = self._place(standing.take(rows), saved["epoch"], individuals, size)
-        progress.chunk.done = saved["done"]
-        return progress
+        for folder, saved in fitting:
+            with self._without_damaged(folder):
+                standing = load_pytree(folder, self._standing_like(individuals, saved))
+                rows = [saved["of"]["ids"].index(one) for one in ids]
+                progress = self._place(standing.take(rows), saved["epoch"], individuals, size)
+                progress.chunk.done = saved["done"]
+                return progress
+        return None
 
     def _standing_like(self, individuals: Sequence[Individual], saved: dict[str, Any]) -> Standing:
         """Return the shapes and dtypes of a saved standing."""

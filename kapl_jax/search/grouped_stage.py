@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.stage import Outcome, Stage
@@ -30,14 +30,17 @@ class GroupedStage:
         self._open_stage = open_stage
         self._stages: dict[Hashable, Stage] = {}
 
-    def train(self, number: int, individuals: Sequence[Individual]) -> list[Outcome]:
-        """Train round `number` and return what became of each individual, in order."""
+    def train(
+        self, number: int, individuals: Sequence[Individual], again: Container[str] = ()
+    ) -> list[Outcome]:
+        """Train round `number` and return what became of each individual, see `Stage.train`."""
         members: dict[Hashable, list[int]] = {}
         for place, one in enumerate(individuals):
             members.setdefault(self._group_of(one), []).append(place)
         outcomes: dict[int, Outcome] = {}
         for group, places in members.items():
-            found = self._stage(group).train(number, [individuals[place] for place in places])
+            members_of_group = [individuals[place] for place in places]
+            found = self._stage(group).train(number, members_of_group, again)
             outcomes |= zip(places, found, strict=True)
         return [outcomes[place] for place in range(len(individuals))]
 

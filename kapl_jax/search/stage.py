@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -98,18 +98,26 @@ class Stage:
         self._recorded = {entry["id"]: entry for entry in run.recorded("candidate", name)}
         self._round = 0
 
-    def train(self, number: int, individuals: Sequence[Individual]) -> list[Outcome]:
+    def train(
+        self, number: int, individuals: Sequence[Individual], again: Container[str] = ()
+    ) -> list[Outcome]:
         """Train round `number` and return what became of each individual, in order.
 
         An individual that is given twice, or that an earlier round trained, is not trained again.
+
+        Args:
+            number: The round.
+            individuals: Whom to train.
+            again: Ids of those to be trained although they are recorded, because what `finish` kept
+                of them is lost; their records stay. Not where candidates are dropped early.
         """
         self._round = number
         fresh = self._without_known(individuals)
         self.progress.advance(self.schedule.cost(len(individuals)) - self.schedule.cost(len(fresh)))
-        if self._all_recorded(fresh):
+        if len(self.schedule.rungs) == 1:
+            self._train_at_once(fresh, again)
+        elif self._all_recorded(fresh):
             self.progress.advance(self.schedule.cost(len(fresh)))
-        elif len(self.schedule.rungs) == 1:
-            self._train_at_once(fresh)
         else:
             self._train_rung_by_rung(fresh)
         outcomes = [self._outcome(one) for one in individuals]
@@ -125,8 +133,8 @@ class Stage:
         rounds = {name: self._recorded[name]["round"] for name in unique if name in self._recorded}
         return [one for name, one in unique.items() if rounds.get(name, self._round) == self._round]
 
-    def _train_at_once(self, individuals: Sequence[Individual]) -> None:
-        waiting = [one for one in individuals if one.id not in self._recorded]
+    def _train_at_once(self, individuals: Sequence[Individual], again: Container[str]) -> None:
+        waiting = [one for one in individuals if one.id not in self._recorded or one.id in again]
         self.progress.advance(self.schedule.cost(len(individuals) - len(waiting)))
 
         def train(members: Sequence[Individual], size: int) -> None:

@@ -82,6 +82,46 @@ def write_1m(folder: Path, users: int = 10) -> Path:
     return folder
 
 
+def write_10m(folder: Path, users: int = 10) -> Path:
+    """Three films with half stars, and no users."""
+    write_1m(folder, users)
+    (folder / "users.dat").unlink()
+    films = folder / "movies.dat"
+    films.write_bytes(films.read_bytes().decode("latin-1").encode())
+    ratings = folder / "ratings.dat"
+    ratings.write_text(ratings.read_text().replace("::2::978", "::2.5::978"))
+    return folder
+
+
+def write_latest(folder: Path, users: int = 10) -> Path:
+    """MovieLens as it is downloaded today: three films, tags and links."""
+    films = ["1,Toys (1995),Animation|Comedy", '2,"Misérables, Les (1934)",Drama']
+    write(folder / "movies.csv", ["movieId,title,genres", *films, "9,Old,(no genres listed)"])
+    rows = [
+        f"{user},{film},{(user + film) % 10 / 2 + 0.5},964982703"
+        for user in range(users)
+        for film in (1, 2, 9)
+    ]
+    write(folder / "ratings.csv", ["userId,movieId,rating,timestamp", *rows])
+    write(folder / "tags.csv", ["userId,movieId,tag,timestamp", "1,2,funny,964982703"])
+    write(folder / "links.csv", ["movieId,imdbId,tmdbId", "1,0114709,862"])
+    return folder
+
+
+def write_inter(folder: Path, users: int = 10) -> Path:
+    """RecBole's form: atomic files, whose headers say what a column holds."""
+    rows = [f"{u}\t{i}\t{(u + i) % 3 + 1}\t{u}.0" for u in range(users) for i in range(3)]
+    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+    write(folder / "toy.inter", [header, *rows])
+    write(
+        folder / "toy.user", ["user_id:token\tage:token", *(f"{u}\t{u % 4}" for u in range(users))]
+    )
+    items = ["0\tOne two\tDrama War\t1995", "1\tThree\tWar\t", "2\tFour\t\t1999"]
+    header = "item_id:token\tmovie_title:token_seq\tclass:token_seq\trelease_year:token"
+    write(folder / "toy.item", [header, *items])
+    return folder
+
+
 def write_csv(folder: Path, users: int = 10, items: int = 4, ending: str = "csv") -> Path:
     """Every user rates every item, from 1 to 3."""
     separator = "\t" if ending == "tsv" else ","

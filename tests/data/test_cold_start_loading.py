@@ -1,4 +1,5 @@
 import hashlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from kapl_jax.data import cold_start_loading as module
 from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
+from kapl_jax.data.rating_range import AllowedRatings
 from kapl_jax.data.registry import find_dataset
 from tests.data.rating_folders import (
     error_of,
@@ -130,3 +132,19 @@ def test_real_lastfm(real_lastfm):
     assert [data.items[row] for row in data.train.support_items[0, :3]] == ["3503", "185", "860"]
     for tasks in (data.valid, data.test):
         assert not data.user_features.values[0][tasks.users].any()
+
+
+def test_range_of_ratings(tmp_path):
+    folder = write_csv(tmp_path, users=10, items=14)
+    with (folder / "ratings.csv").open("a") as file:
+        file.write("u0,i99,99999\n")
+    load = partial(load_cold_start, str(folder), None, Protocol())
+    assert load().rating_range == (1, 99999)
+    assert "ratings.csv:142: the rating 99999, far from the others" in load().warnings[0]
+    message = error_of(load, AllowedRatings((1, 5)))
+    assert message == f"{folder / 'ratings.csv'}:142: found the rating '99999', expected 1 to 5"
+    clipped = load(AllowedRatings((1, 5), clip=True))
+    assert clipped.rating_range == (1, 5)
+    assert "1 rating out of 1 to 5, clipped" in clipped.warnings[0]
+    message = error_of(load_cold_start, "planted", None, Protocol(), AllowedRatings((1, 5)))
+    assert message == "--rating_range: found 1,5 for generated users, expected none"

@@ -97,7 +97,6 @@ def test_no_tasks(folder):
     [
         ("dan\tw\t2", ":12: found the rating '2', expected 0 to 1"),
         ("dan\tw", ":12: found 2 columns ('dan\\tw'), expected 3 separated by tabs"),
-        ("ann\tp\t1", ":12: found the rating 1 of 'p' by 'ann', expected 0 as on line 1"),
     ],
 )
 def test_unusable_rating(folder, line, message):

@@ -177,7 +177,8 @@ def test_files_are_data_of_some_kinds(tmp_path, name):
 def test_other_files(tmp_path):
     path = tmp_path / "ratings.txt"
     path.touch()
-    expected = "expected a folder, a file (.csv, .tsv, .zip) or one of planted, lastfm, ml-100k, "
+    endings = ".csv, .tsv, .inter, .dat, .data, .zip"
+    expected = f"expected a folder, a file ({endings}) or one of planted, lastfm, ml-100k, "
     assert f"found the file {path}, {expected}" in error_of(str(path), None, RATINGS)
 
 

@@ -9,7 +9,6 @@ from kapl_jax.data.rating_cells import (
     RatingCells,
     distinct_ratings,
     number_ratings,
-    parse_ratings,
 )
 from tests.data.rating_folders import error_of
 
@@ -33,7 +32,7 @@ def cells(*rows):
     )
 )
 def test_numbers_stand_for_the_names_of_first_use(rows):
-    found = number_ratings(cells(*rows))
+    found = number_ratings(cells(*rows), usual=(0, 5))
     expected = list(dict.fromkeys((user, item) for user, item, _ in rows))
     ratings = found.ratings
     named = [
@@ -55,30 +54,55 @@ def test_types():
 
 def test_identical_repetition_is_dropped_and_counted():
     rows = [("a", "p", "1"), ("a", "q", "1"), ("a", "p", "1.0"), ("a", "q", "1"), ("a", "q", "1")]
-    found = number_ratings(cells(*rows))
+    found = number_ratings(cells(*rows), usual=(0, 5))
     assert len(found.ratings) == 2
     (warning,) = found.warnings
     expected = "ratings.txt:3: 3 ratings stand there already, dropped; the first is of 'p' by 'a'"
     assert warning == expected
 
 
-def test_contradiction_names_both_lines():
-    rows = [("a", "p", "1"), ("a", "q", "1"), ("a", "p", "2")]
-    message = error_of(number_ratings, cells(*rows))
-    assert message.startswith("ratings.txt:3: found the rating 2 of 'p' by 'a', expected 1 as on ")
-    assert "line 1" in message
+def rated_again(times=()):
+    rows = [("a", "p", "1"), ("a", "q", "1"), ("a", "p", "2"), ("b", "p", "4"), ("a", "p", "3")]
+    users, items, ratings = map(list, zip(*rows, strict=True))
+    return number_ratings(RatingCells(PATH, users, items, ratings, lines(5), list(times)))
 
 
-@pytest.mark.parametrize("cell", ["", "good", "nan", "inf", "1_0", "1,5", "--1", "1 2", "1e999"])
-def test_what_is_no_number(cell):
-    message = error_of(parse_ratings, PATH, ["1", cell], lines(2), None)
-    assert message == f"ratings.txt:2: found the rating {cell!r}, expected a number"
+def test_of_items_rated_again_the_later_line_counts():
+    found = rated_again()
+    assert found.ratings.values.tolist() == [1, 4, 3]
+    assert found.ratings.lines.tolist() == [2, 4, 5]
+    assert found.warnings == (
+        "ratings.txt:1: 2 items were rated again by the same user, the later rating counts; the "
+        "first is 'p' by 'a', 3 on line 5 for 1",
+    )
 
 
-@pytest.mark.parametrize("cell", ["0", "5.5", "-1", "six"])
-def test_rating_outside_of_the_range(cell):
-    message = error_of(parse_ratings, PATH, ["1", "5", cell], lines(3), (1.0, 5.0))
-    assert message == f"ratings.txt:3: found the rating {cell!r}, expected 1 to 5"
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["10", "1", "9", "1", "8"],
+        ["978300760.5", "1", "1", "1", "978300760"],
+        ["2001-01-02", "x", "2001-01-01", "y", "1999-12-31"],
+        ["2001-01-02 10:00:00", "", "2001-01-02 09:59:59", "", "2001-01-01T23:00:00Z"],
+    ],
+)
+def test_time_decides_where_it_is_told(times):
+    found = rated_again(times)
+    assert found.ratings.lines.tolist() == [1, 2, 4]
+    assert "2 items were rated again" in found.warnings[0]
+    assert "the first is 'p' by 'a', 1 on line 1 for 2" in found.warnings[0]
+
+
+def test_line_decides_between_equal_times():
+    assert rated_again(["7", "0", "7", "0", "7"]).ratings.lines.tolist() == [2, 4, 5]
+
+
+def test_a_time_that_is_none():
+    message = error_of(rated_again, ["7", "soon", "soon", "soon", "7"])
+    assert message == (
+        "ratings.txt:3: found the time 'soon' of a rating that was made again, expected a number "
+        "or a date like 2024-12-31"
+    )
 
 
 def test_single_repetition_is_singular():

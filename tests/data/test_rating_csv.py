@@ -1,6 +1,6 @@
 import pytest
 
-from kapl_jax.data.rating_csv import read_csv_file, read_csv_folder
+from kapl_jax.data.rating_csv import read_csv_folder, read_ratings_file
 from tests.data.graph_folders import write
 from tests.data.rating_folders import error_of, write_csv
 
@@ -22,7 +22,7 @@ def test_ids_are_the_fields_where_there_are_no_features(tmp_path, ending):
 def test_columns_are_found_by_name(tmp_path):
     path = tmp_path / "any.csv"
     write(path, ["rating,time,item,user", "0.5,now,p,ann", "2,then,q,ann"])
-    table = read_csv_file(path)
+    table = read_ratings_file(path)
     assert (table.users.names, table.items.names) == (("ann",), ("p", "q"))
     assert table.ratings.values.tolist() == [0.5, 2]
     assert table.rating_range == (0.5, 2)
@@ -81,3 +81,44 @@ def test_unusable_files(tmp_path, file, lines, message):
     folder = write_csv(tmp_path)
     write(folder / f"{file}.csv", lines)
     assert error_of(read_csv_folder, folder).startswith(f"{folder / file}.csv{message}")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "userId,movieId,rating,timestamp",
+        "user_id,item_id,rating,timestamp",
+        "uid,iid,score,ts",
+        '"User-ID";"ISBN";"Book-Rating";"Date"',
+        "user\titem\tRating\ttime",
+        "reviewerID,asin,overall,unixReviewTime",
+        "user_id:token,item_id:token,rating:float,timestamp:float",
+    ],
+)
+def test_usual_words_for_the_columns(tmp_path, header):
+    separator = next(mark for mark in ";\t," if mark in header)
+    rows = ["a,p,1,1", "a,q,2,1"]
+    write(tmp_path / "ratings.csv", [header, *(row.replace(",", separator) for row in rows)])
+    table = read_csv_folder(tmp_path)
+    assert (table.users.names, table.items.names) == (("a",), ("p", "q"))
+    assert table.ratings.values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        ("ratings", ["1,2,5", "1,3,4"]),
+        ("ratings", ["1,1,1", "1,3,4"]),
+        ("ratings", ["ann,p,4.5", "ann,q,3"]),
+        ("users", ["u0,F,artist", "u1,M,writer"]),
+        ("users", ["1,24", "2,31"]),
+        ("items", ["i0,One", "i1,Two"]),
+    ],
+)
+def test_data_in_place_of_a_header(tmp_path, file, lines):
+    folder = write_csv(tmp_path)
+    write(folder / f"{file}.csv", lines)
+    message = error_of(read_csv_folder, folder)
+    assert message.startswith(
+        f"{folder / file}.csv:1: found data, {lines[0]!r}, in place of a header"
+    )

@@ -3,10 +3,10 @@ import zipfile
 import pytest
 
 from kapl_jax.data.rating_files import (
+    filled_columns,
     find_folders,
     read_csv,
     read_member,
-    required_columns,
     roots,
     split_at,
 )
@@ -56,19 +56,44 @@ def test_latin_1_bytes_in_csv(tmp_path):
     assert message == f"{path}:2: found byte 0xe9 at byte offset 6, expected text in UTF-8"
 
 
-def test_required_columns(tmp_path):
+def test_filled_columns(tmp_path):
     table = read_csv(csv_of(tmp_path, "a,b,c\n1,2,3\n4,,6\n"), "a,b")
-    assert required_columns(table, ("c", "a")) == [["3", "6"], ["1", "4"]]
-    message = error_of(required_columns, table, ("a", "d"))
-    assert (
-        message == f"{table.path}:1: found the header 'a,b,c' without d, expected the columns a,d"
-    )
-    message = error_of(required_columns, table, ("a", "b"))
+    assert filled_columns(table, ("c", "a")) == [["3", "6"], ["1", "4"]]
+    message = error_of(filled_columns, table, ("a", "b"))
     assert message == f"{table.path}:3: found no b, expected a cell in each of the columns"
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_separators_of_csv(tmp_path, separator):
+    text = f'"a"{separator}"b"\n"1{separator}"{separator}2\n'
+    table = read_csv(csv_of(tmp_path, text), "a,b")
+    assert table.columns == {"a": [f"1{separator}".strip()], "b": ["2"]}
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig"])
+def test_encodings_of_old_and_new_files(tmp_path, encoding):
+    path = csv_of(tmp_path, "Mis\u00e9rables\n", encoding=encoding)
+    assert read_member(path, or_latin_1=True).lines == ["Mis\u00e9rables"]
+
+
+def test_archive_that_unpacks_to_more_than_memory(tmp_path):
+    archive = tmp_path / "bomb.zip"
+    with (
+        zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer,
+        writer.open("u.data", "w") as member,
+    ):
+        for _ in range(80):
+            member.write(b"1" * 2**20)
+    (root,) = roots(archive)
+    message = error_of(read_member, root / "u.data")
+    assert message.startswith(f"{archive}/u.data: found ")
+    assert "bytes that unpack to 83886080, expected a text file" in message
+
+
 def test_split_at(tmp_path):
-    file = read_member(csv_of(tmp_path, "1::\u00e9::\n2::b::c\n", encoding="latin-1"), "latin-1")
+    file = read_member(
+        csv_of(tmp_path, "1::\u00e9::\n2::b::c\n", encoding="latin-1"), or_latin_1=True
+    )
     assert split_at(file, "::", ("x", "y", "z")) == [["1", "2"], ["\u00e9", "b"], ["", "c"]]
     message = error_of(split_at, file, "::", ("x", "y"))
     assert ":1: found 3 columns ('1::\u00e9::'), expected 2 separated by '::': x y" in message

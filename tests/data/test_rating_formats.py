@@ -53,7 +53,7 @@ def test_unknown_format(tmp_path):
     (tmp_path / "other.txt").touch()
     message = error_of(read_ratings, tmp_path)
     assert message.startswith(f"{tmp_path}: found other.txt, {known}")
-    assert "MovieLens 100K: u.data, u.item, u.user; " in message
+    assert "MovieLens 100K: u.data; " in message
     archive = zip_of(tmp_path, tmp_path / "z" / "other.zip", "in")
     assert error_of(read_ratings, archive).startswith(f"{archive}: found an archive of other files")
 

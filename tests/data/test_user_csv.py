@@ -71,9 +71,12 @@ def test_identical_repetition_is_merged(tmp_path, films):
     [
         ([], ":1: found an empty file, expected at least one line of text"),
         (["item,rating"], ":1: found nothing after the header, expected a line of item,rating"),
-        (["q,1"], ":1: found nothing after the header"),
-        (["item,stars", "q,1"], ":1: found the header 'item,stars' without rating, expected the "),
-        (["item,rating", "q,1", "p,1", "q,0"], ":4: found the rating 0 of item 'q', expected 1 as"),
+        (["q,r"], ":1: found nothing after the header"),
+        (
+            ["item,thumbs", "q,1"],
+            ":1: found the header 'item,thumbs' without rating, expected the ",
+        ),
+        (["q,1", "p,0"], ":1: found data, 'q,1', in place of a header, expected the names of the "),
         (["item,rating", "q,2"], ":2: found the rating '2', expected 0 to 1"),
         (["item,rating", "q,-0.1"], ":2: found the rating '-0.1', expected 0 to 1"),
         (["item,rating", "q,good"], ":2: found the rating 'good', expected 0 to 1"),
@@ -87,11 +90,17 @@ def test_unusable_ratings(tmp_path, lastfm, lines, message):
     assert error_of(read_new_user, path, lastfm).startswith(f"{path}{message}")
 
 
-def test_contradiction_names_both_lines(tmp_path, lastfm):
+def test_the_later_rating_of_an_item_counts(tmp_path, lastfm):
     path = csv_of(tmp_path, "item,rating", "q,1", "p,1", "q,0")
-    message = error_of(read_new_user, path, lastfm)
-    assert f"{path}:4:" in message
-    assert "line 2" in message
+    user = read_new_user(path, lastfm)
+    assert user.support_ratings.tolist() == [1, 0]
+    (warning,) = user.warnings
+    assert warning.startswith(f"{path}:2: 1 item was rated again by the same user")
+
+
+def test_usual_words_for_the_columns(tmp_path, films):
+    path = csv_of(tmp_path, "movieId,title,Stars", "1,Toys,3", "2,Les,4")
+    assert read_new_user(path, films).support_ratings.tolist() == [3, 4]
 
 
 def test_unknown_item_has_nearest_names(tmp_path, films):

@@ -8,6 +8,7 @@ import pytest
 from kapl_jax.errors import UserError
 from kapl_jax.methods.models import ModelStore
 from tests.methods.autoblm.tiny import individuals
+from tests.runs.damage import DAMAGES, largest_file
 
 
 def make_models(members, offset=0):
@@ -65,3 +66,36 @@ def test_the_best_model_stays(tmp_path):
     assert description["options"] == {"embedding_dim": 2}
     with pytest.raises(UserError, match="is not there"):
         store.load(members[0].id)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_lost_models_are_named(tmp_path, capsys, damage):
+    store, members = ModelStore(tmp_path), individuals(5)
+    ids = [one.id for one in members]
+    assert store.lost(ids[:1]) == {ids[0]}
+    store.save(members[:3], **make_models(members[:3]))
+    store.save(members[3:4], **make_models(members[3:4]))
+    assert store.lost(ids) == {ids[4]}
+    assert capsys.readouterr().err == ""
+    DAMAGES[damage](largest_file(tmp_path / "finalists" / ids[0]))
+    assert store.lost(ids) == {*ids[:3], ids[4]}
+    assert f"finalists/{ids[0]}: the checkpoint is damaged" in capsys.readouterr().err
+    assert store.load(ids[3])["test_ranks"][0, 0] == 1
+
+
+@pytest.mark.parametrize("name", ["tag.json", None])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_best_model_says_what_to_do(tmp_path, capsys, damage, name):
+    store = ModelStore(tmp_path)
+    assert not store.best_is_damaged()
+    store.keep_best({"w": np.ones(500, np.float32)}, {"name": "complex"})
+    assert not store.best_is_damaged()
+    model = tmp_path / "model"
+    DAMAGES[damage](model / name if name else largest_file(model))
+    with pytest.raises(
+        UserError, match=r"damaged: .*; give the command of the run again"
+    ) as caught:
+        store.load_best()
+    assert "\n" not in str(caught.value)
+    assert store.best_is_damaged()
+    assert "it is made again" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -10,10 +12,17 @@ import pytest
 
 from kapl_jax.errors import UserError
 from kapl_jax.runs import checkpoints
-from kapl_jax.runs.checkpoints import load_pytree, load_tag, remove_pytree, save_pytree
+from kapl_jax.runs.checkpoints import (
+    DamagedCheckpoint,
+    load_pytree,
+    load_tag,
+    remove_pytree,
+    save_pytree,
+)
+from tests.runs.damage import DAMAGES, files_below
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for a kill at any moment."""
 
 
@@ -143,3 +152,76 @@ def test_removed_with_what_a_crash_left(tmp_path):
         save_pytree(tmp_path / name, {"a": np.zeros(2)}, {})
     remove_pytree(folder)
     assert [entry.name for entry in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_told_or_does_no_harm(tmp_path, capfd, damage):
+    save_pytree(tmp_path / "whole", make_tree(), {"value": 1})
+    told = {}
+    for file in files_below(tmp_path / "whole"):
+        name = file.relative_to(tmp_path / "whole")
+        shutil.copytree(tmp_path / "whole", tmp_path / "a")
+        DAMAGES[damage](tmp_path / "a" / name)
+        try:
+            assert load_tag(tmp_path / "a") == {"value": 1}
+            assert_equal(load_pytree(tmp_path / "a", shapes(make_tree())), make_tree())
+        except DamagedCheckpoint as error:
+            told[name.name] = str(error)
+        shutil.rmtree(tmp_path / "a")
+    assert "tag.json" in told
+    assert len(told) >= 3
+    for said in told.values():
+        assert said.startswith(f"{tmp_path / 'a'}: the checkpoint is damaged: ")
+        assert "\n" not in said
+    assert capfd.readouterr() == ("", "")
+
+
+def test_other_values_than_were_saved_are_damage(tmp_path):
+    save_pytree(tmp_path / "a", make_tree(1.0), {})
+    save_pytree(tmp_path / "b", make_tree(2.0), {})
+    shutil.rmtree(tmp_path / "a" / "arrays")
+    shutil.move(tmp_path / "b" / "arrays", tmp_path / "a")
+    with pytest.raises(DamagedCheckpoint, match="its arrays are not those that were saved"):
+        load_pytree(tmp_path / "a", shapes(make_tree()))
+
+
+def test_another_tag_than_was_saved_is_damage(tmp_path):
+    save_pytree(tmp_path / "a", make_tree(), {"epoch": 3})
+    file = tmp_path / "a" / "tag.json"
+    file.write_text(file.read_text().replace('"epoch": 3', '"epoch": 5'))
+    with pytest.raises(DamagedCheckpoint, match=r"tag.json is not what was saved"):
+        load_tag(tmp_path / "a")
+
+
+def test_checkpoints_of_earlier_versions_have_no_checksums(tmp_path):
+    save_pytree(tmp_path / "a", make_tree(), {"epoch": 3})
+    (tmp_path / "a" / "tag.json").write_text(json.dumps({"epoch": 3}))
+    assert load_tag(tmp_path / "a") == {"epoch": 3}
+    assert_equal(load_pytree(tmp_path / "a", shapes(make_tree())), make_tree())
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ValueError("RESOURCE_EXHAUSTED: writing\nNo space left on device [28]"), "No space left"),
+        (OSError(30, "Read-only file system"), "Read-only file system"),
+        (ValueError("PERMISSION_DENIED: x"), "PERMISSION_DENIED: x"),
+    ],
+)
+def test_what_cannot_be_saved_is_one_line_and_the_earlier_one_stays(
+    tmp_path, monkeypatch, fault, said
+):
+    save_pytree(tmp_path / "a", make_tree(1.0), {"value": 1})
+
+    def fail(self, folder, *_):
+        folder.mkdir(parents=True)
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.ocp.PyTreeCheckpointer, "save", fail)
+        with pytest.raises(UserError, match=f"cannot be written: {said}") as caught:
+            save_pytree(tmp_path / "a", make_tree(2.0), {"value": 2})
+    assert str(caught.value).startswith(f"{tmp_path / 'a'}: ")
+    assert "\n" not in str(caught.value)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+    assert_equal(load_pytree(tmp_path / "a", shapes(make_tree())), make_tree(1.0))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import jax
 import pytest
@@ -21,18 +23,23 @@ def main(argv):
 """
 
 
-def run(body: str, *arguments: str, **more) -> subprocess.CompletedProcess[str]:
-    """Run a program with this body of `main`; it imports no JAX and starts at once."""
+def program(body: str) -> str:
+    """Return a program with this body of `main`; it imports no JAX and starts at once."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
-    program = f"{HEAD}{lines}\nrun_program(main)\n"
+    return f"{HEAD}{lines}\nrun_program(main)\n"
+
+
+def run(body: str, *arguments: str, text=True, stdout=PIPE, stderr=PIPE, **variables):
+    """Run a program with this body of `main`, with more environment variables."""
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", program(body), *arguments],
+        stdout=stdout,
+        stderr=stderr,
+        text=text,
         check=False,
         cwd=ROOT,
         timeout=60,
-        **more,
+        env={**os.environ, **variables},
     )
 
 
@@ -61,9 +68,11 @@ def test_a_flag_that_cannot_be_parsed_is_one_line(argument, named):
     assert done.stderr.count("\n") == 1
 
 
-def test_help_shows_the_flags():
-    done = run("print('begun')", "--help")
-    assert "--size" in done.stdout + done.stderr
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help", "--helpfull", "--helpshort"])
+def test_help_shows_the_flags_and_is_no_error(flag):
+    done = run("print('begun')", flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--size" in done.stdout
     assert "begun" not in done.stdout
 
 
@@ -86,30 +95,138 @@ def test_libraries_do_not_chatter():
     assert "worth telling" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("open('no/a.txt')", "no/a.txt: cannot be used: No such file or directory"),
+        ("open('experiments')", "experiments: cannot be used: Is a directory"),
+        (
+            "raise OSError(30, 'Read-only file system', 'a.txt')",
+            "a.txt: cannot be written: Read-only file system",
+        ),
+        (
+            "raise OSError(28, 'No space left on device', 'a.txt')",
+            "a.txt: cannot be written: No space left on device; make room, then give the same "
+            "command again",
+        ),
+        # As Orbax and TensorStore wrap it: beside, from, in a group, or as text.
+        (
+            "try:\n    raise OSError(28, 'No space left on device', 'a.txt')\n"
+            "except OSError:\n    raise ValueError('could not save')",
+            "a.txt: cannot be written: No space left on device",
+        ),
+        (
+            "raise RuntimeError('not saved') from OSError(5, 'Input/output error', 'a.txt')",
+            "a.txt: cannot be used: Input/output error",
+        ),
+        (
+            "raise ExceptionGroup('saving', [OSError(122, 'Disk quota exceeded', 'a.txt')])",
+            "a.txt: cannot be written: Disk quota exceeded",
+        ),
+        (
+            'raise ValueError(\'RESOURCE_EXHAUSTED: Error writing "/run/d/0": Failed [OS error '
+            "28: ENOSPC No space left on device]')",
+            "/run/d/0: cannot be written: No space left on device",
+        ),
+        ("raise MemoryError('Unable to allocate 7 TiB')", "not enough memory (Unable to allocate"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_line(body, told):
+    done = run(body)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {told}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_fault_of_ours_beside_a_file_keeps_its_traceback():
+    done = run("try:\n    open('no/a.txt')\nexcept OSError:\n    1 / 0")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize("lines", [1, 100_000])
-def test_a_reader_that_has_gone_is_no_error(lines):
+def test_output_that_cannot_be_written_is_one_line(lines):
+    with Path("/dev/full").open("w") as full:
+        done = run(f"for number in range({lines}):\n    print(number)", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: standard output: cannot be written: No space left on device"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "ascii:strict", "latin-1", "utf-8"])
+def test_what_the_terminal_lacks_is_escaped(encoding):
+    body = """import json, sys
+print("⟨h1⟩ ± é 😀")
+print(json.dumps("⟨é😀", ensure_ascii=False))
+print("\\udcffname")
+print("⟨", file=sys.stderr)"""
+    done = run(body, PYTHONIOENCODING=encoding, PYTHONUTF8="0", text=False)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    first, second, third = done.stdout.splitlines()
+    plain = encoding.split(":")[0]
+    assert first.decode(plain).startswith("⟨h1⟩" if plain == "utf-8" else "\\u27e8h1\\u27e9")
+    assert json.loads(second.decode(plain)) == "⟨é😀"
+    # A byte of a file name that is no UTF-8 comes out as it was.
+    assert third == b"\xffname"
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+@pytest.mark.parametrize("end", ["", "raise UserError('found this')"])
+def test_a_reader_that_has_gone_is_no_error(lines, end):
     reading, writing = os.pipe()
     os.close(reading)
-    body = f"for number in range({lines}):\n    print(number)"
-    program = f"{HEAD}    {body.replace(chr(10), chr(10) + '    ')}\nrun_program(main)\n"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=60,
-    )
+    body = f"for number in range({lines}):\n    print(number)\n{end}"
+    done = run(body, stdout=writing, PYTHONUNBUFFERED="")
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
+    # With few lines the end comes before anything is written.
+    expected = (1, "error: found this\n") if end and lines == 1 else (0, "")
+    assert (done.returncode, done.stderr) == expected
+
+
+def test_a_broken_pipe_elsewhere_is_no_reader_that_has_gone():
+    done = run("raise BrokenPipeError(32, 'Broken pipe', 'a.txt')")
+    assert (done.returncode, done.stderr) == (1, "error: a.txt: cannot be used: Broken pipe\n")
+
+
+def test_standard_error_that_breaks_stops_nothing(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    body = f"""from tqdm import tqdm
+for number in tqdm(range(100), mininterval=0, miniters=1):
+    print(number, file=sys.stderr, flush=True)
+open({str(tmp_path / "end")!r}, "w").close()
+print("end")"""
+    done = run(body, stderr=writing)
+    os.close(writing)
+    assert (done.returncode, done.stdout) == (0, "end\n")
+    assert (tmp_path / "end").exists()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nowhere(tmp_path, closed):
+    """Else the next file opened would be standard output, and take what is printed."""
+    body = f"""stream = open({str(tmp_path / "file")!r}, "w")
+print("said")
+print("warned", file=sys.stderr)
+sys.stdout.flush()
+assert stream.fileno() > 2
+stream.write("kept")"""
+    shell = ["bash", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", program(body)]
+    done = subprocess.run(shell, capture_output=True, check=False, cwd=ROOT, timeout=60)
+    assert done.returncode == 0
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_cpu_cores_are_devices():
     body = """from kapl_jax.runs.program import device_name, use_cpu_cores
 use_cpu_cores(3)
 print(device_name())"""
-    done = run(body, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+    done = run(body, JAX_PLATFORMS="cpu")
     assert (done.returncode, done.stdout, done.stderr) == (0, "3 x cpu\n", "")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from kapl_jax.search.population import PopulationTrainer
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 from kapl_jax.search.stage import Stage
 from kapl_jax.search.streaming import StreamedTrainer
+from tests.runs.damage import DAMAGES, files_below
 from tests.search.test_population import make_individuals, make_trainer
 from tests.search.test_streaming import ENDS, EPOCHS, StreamedLine
 
@@ -293,6 +295,21 @@ def test_a_smaller_chunk_goes_on_where_the_larger_one_was(tmp_path, monkeypatch)
     assert not (tmp_path / "b" / "checkpoints" / "search-in-training").exists()
 
 
+@pytest.mark.parametrize("evaluate_every", [0, 2])
+def test_a_chunk_is_released_before_the_next_one_starts(tmp_path, monkeypatch, evaluate_every):
+    real, started = PopulationTrainer.start, []
+
+    def start(self, members, size):
+        assert all(chunk() is None for chunk in started)
+        chunk = real(self, members, size)
+        started.append(weakref.ref(chunk))
+        return chunk
+
+    monkeypatch.setattr(PopulationTrainer, "start", start)
+    run_stage(tmp_path, rounds(), full_training(4), evaluate_every=evaluate_every)
+    assert len(started) == 6
+
+
 def test_one_candidate_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
     refuse_chunks(monkeypatch, 0)
     with pytest.raises(UserError, match=r"^search: one candidate is too large for the memory"):
@@ -394,3 +411,52 @@ def test_nobody_is_trained_twice(tmp_path, monkeypatch, schedule):
     recorded = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     ids = [event["id"] for event in recorded if event["event"] == "candidate"]
     assert sorted(ids) == sorted(one.id for one in individuals)
+
+
+@pytest.mark.parametrize("name", ["tag.json", None])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_trained_again(tmp_path, monkeypatch, capsys, damage, name):
+    individuals, schedule = make_individuals(4), full_training(3)
+    undisturbed = run_stage(tmp_path / "a", [individuals], schedule)
+    real = PopulationTrainer.train
+
+    def train(self, chunk, epochs, after_part):
+        if chunk.epoch == 2:
+            raise Killed
+        return real(self, chunk, epochs, after_part)
+
+    monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(PopulationTrainer, "train", train)
+        with pytest.raises(Killed):
+            run_stage(tmp_path / "b", [individuals], schedule, checkpoint_seconds=0.0)
+    (saved,) = (tmp_path / "b" / "checkpoints" / "search-in-training").iterdir()
+    for file in files_below(saved):
+        if name in (None, file.name):
+            DAMAGES[damage](file)
+    found = run_stage(tmp_path / "b", [individuals], schedule)
+    np.testing.assert_array_equal(scores(undisturbed), scores(found))
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"warning: {saved}: the checkpoint is damaged: ")
+    assert printed.count("\n") == 1
+
+
+def test_what_is_lost_of_recorded_individuals_is_made_again(tmp_path):
+    individuals, schedule, finished = make_individuals(6), full_training(2), []
+
+    def finish(chunk):
+        finished.extend(one.id for one in chunk.individuals)
+        return [{} for _ in chunk.individuals]
+
+    run_stage(tmp_path, [individuals], schedule, finish=finish)
+    before = (tmp_path / "metrics.jsonl").read_text().count("candidate")
+    finished.clear()
+    again = {individuals[1].id, individuals[4].id}
+    run = RunDirectory.open(tmp_path, CONFIG)
+    bar = Progress("search", 1, enabled=False)
+    stage = Stage("search", make_trainer(4, 2), schedule, run, str, bar, finish=finish)
+    outcomes = stage.train(0, individuals, again)
+    run.close()
+    assert set(finished) == again
+    assert [one.individual.id for one in outcomes] == [one.id for one in individuals]
+    assert (tmp_path / "metrics.jsonl").read_text().count("candidate") == before

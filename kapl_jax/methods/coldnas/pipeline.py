@@ -41,7 +41,9 @@ def run_coldnas(settings: ColdNASSettings) -> Path | None:
     Raises:
         UserError: The data or the run directory cannot be used.
     """
-    data = load_cold_start(settings.dataset, settings.data_dir or None, settings.protocol())
+    data = load_cold_start(
+        settings.dataset, settings.data_dir or None, settings.protocol(), settings.allowed_ratings()
+    )
     return run_pipeline(
         "coldnas",
         settings,

@@ -12,6 +12,7 @@ import numpy as np
 from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
+from kapl_jax.data.rating_range import parse_allowed_ratings
 from kapl_jax.data.user_csv import (
     NewUser,
     look_up_items,
@@ -60,7 +61,10 @@ class ColdNASRecommender:
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
         settings = run.config["settings"]
         protocol = Protocol(**{name: settings[flag] for name, flag in _PROTOCOL_FLAGS.items()})
-        data = load_cold_start(settings["dataset"], data_dir, protocol)
+        allowed = parse_allowed_ratings(
+            settings.get("rating_range", ""), settings.get("out_of_range", "refuse")
+        )
+        data = load_cold_start(settings["dataset"], data_dir, protocol, allowed)
         check_trained_on(run, describe_cold_start(data), "other data")
         options = dict(description["options"])
         options["hidden_units"] = tuple(options["hidden_units"])

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from kapl_jax.data.cold_start_protocol import SCENARIOS, Protocol
+from kapl_jax.data.rating_range import OUT_OF_RANGE, AllowedRatings, parse_allowed_ratings
 from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.problem import ColdNASOptions
 from kapl_jax.methods.settings import SearchSettings
@@ -102,6 +103,12 @@ class ColdNASSettings(SearchSettings):
     )
     redraw: bool = setting(True, "Draw support and query of the training users anew each epoch.")
 
+    rating_range: str = setting(
+        "", "The least and the largest rating, such as 1,5; empty: as found, or usual."
+    )
+    out_of_range: str = setting(
+        "refuse", "What becomes of ratings out of the range.", choices=OUT_OF_RANGE
+    )
     split_seed: int = setting(0, "Seed of the split into tasks, where the data have none.", low=0)
     min_ratings: int = setting(13, "Users with fewer ratings are left out.", low=2)
     max_ratings: int = setting(100, "Users with more ratings are left out.", low=2)
@@ -128,6 +135,7 @@ class ColdNASSettings(SearchSettings):
         if self.search_space == "networks" and self.landscape:
             raise UserError("--landscape: given with --search_space=networks, expected operations")
         self.protocol()
+        self.allowed_ratings()
         self.given_structures()
         self.preset_names()
 
@@ -148,6 +156,10 @@ class ColdNASSettings(SearchSettings):
             scenario=self.scenario,
             new_items_since=self.new_items_since,
         )
+
+    def allowed_ratings(self) -> AllowedRatings:
+        """Return which ratings are allowed."""
+        return parse_allowed_ratings(self.rating_range, self.out_of_range)
 
     def given_structures(self) -> dict[str, np.ndarray]:
         """Return the structures of --structure by name, in order; empty for a search."""

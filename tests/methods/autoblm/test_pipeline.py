@@ -27,6 +27,7 @@ from tests.methods.autoblm.tiny import (
     tiny_graph,
     write_tiny_graph,
 )
+from tests.runs.damage import cut, largest_file
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 # All stages train four at a time at one dimension, with one program for all of them.
@@ -326,6 +327,27 @@ def test_a_killed_one_shot_search_goes_on_with_its_weights(tmp_path, monkeypatch
         ]
         assert scores[0] == scores[1]
     assert [entry.name for entry in (found.path / "checkpoints").iterdir()] == ["model"]
+
+
+def test_damaged_models_are_trained_again(tmp_path, monkeypatch, capsys, given_run, no_report):
+    settings = small_settings(tmp_path, structure=GIVEN, presets="complex")
+    run_killed(settings, monkeypatch, "methods.models.ModelStore.keep_best")
+    checkpoints = Path(settings.workdir) / "checkpoints"
+    cut(largest_file(checkpoints / "finalists"))
+    found = run(settings)
+    assert without_seconds(found.results) == without_seconds(given_run.results)
+    cut(largest_file(checkpoints / "model"))
+    assert run(settings).results["best"] == found.results["best"]
+    parameters, _ = ModelStore(checkpoints).load_best()
+    expected, _ = ModelStore(given_run.path / "checkpoints").load_best()
+    for name, array in expected.items():
+        np.testing.assert_allclose(parameters[name], array, rtol=1e-4, atol=1e-6)
+    (Path(settings.workdir) / "results.json").write_text("{")
+    assert without_seconds(run(settings).results) == without_seconds(given_run.results)
+    ids = [event["id"] for event in candidates(found, "final")]
+    assert len(ids) == len(set(ids)) == 4
+    told = capsys.readouterr().err.splitlines()
+    assert ["finalists" in told[0], "model" in told[1], "results.json" in told[2]] == [True] * 3
 
 
 def without_seconds(results):
