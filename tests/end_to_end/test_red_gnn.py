@@ -104,6 +104,17 @@ def test_what_cannot_be_reached_is_no_answer(finished):
     assert {one["answer"] for one in kept} == shown
 
 
+def test_an_explanation_is_told_even_where_its_pictures_cannot_be_kept(finished):
+    (finished / "in_the_way").write_text("")
+    asked = ("--workdir=run", "--head=b1", "--relation=grandparent", "--tail=b3")
+    done = run_program(finished, "explain", *asked, "--out=in_the_way")
+    assert done.returncode == 1
+    assert "strongest paths to b3" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: in_the_way/")
+    assert line.endswith("or give another folder by --out")
+
+
 def test_an_answer_is_explained_by_paths(finished):
     done = run_program(
         finished, "explain", "--workdir=run", "--head=b1", "--relation=grandparent", "--tail=b3"

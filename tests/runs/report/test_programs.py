@@ -38,6 +38,26 @@ def test_report_of_several_runs_goes_where_it_is_told(tmp_path: Path) -> None:
     assert "2 runs side by side" in (tmp_path / "both" / "index.html").read_text(encoding="utf-8")
 
 
+def test_a_folder_may_have_a_comma_in_its_name_or_lie_at_home(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = write_fake_run(tmp_path / "a,b", candidates=0, finished=False)
+    other = write_fake_run(tmp_path / "c", candidates=0, finished=False)
+    done = run_program("report", f"--workdir={run}", "--workdir=~/c", "--out=~/both")
+    page = tmp_path / "both" / "index.html"
+    assert (done.returncode, done.stdout) == (0, f"report: {page}\n")
+    assert "2 runs side by side" in page.read_text(encoding="utf-8")
+    done = run_program("compare", "~/a,b", "~/c")
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()[2:]} == {str(run), str(other)}
+
+
+def test_a_page_that_cannot_be_written_may_go_elsewhere(tmp_path: Path) -> None:
+    run = write_fake_run(tmp_path / "a", candidates=0, finished=False)
+    (run / "report").write_text("in the way")
+    done = run_program("report", f"--workdir={run}")
+    assert_one_line_error(done, str(run / "report" / "index.html"), "another folder by --out")
+
+
 def test_report_without_a_run_is_a_one_line_error() -> None:
     assert_one_line_error(run_program("report"), "--workdir")
 
