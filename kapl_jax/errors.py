@@ -9,3 +9,7 @@ class UserError(Exception):
     The message is a single line that names the place (file and line, flag or folder), what was
     found there and what was expected. Programs print it and exit with status 1, without traceback.
     """
+
+    def __init__(self, message: str) -> None:
+        """Take a message; line breaks in it, which only names of files have, are written out."""
+        super().__init__(r"\n".join(message.splitlines()))

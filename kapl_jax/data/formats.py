@@ -19,7 +19,7 @@ from kapl_jax.data.ids import numbered_split, parse_ids
 from kapl_jax.data.named_triples import list_of_names, read_named_splits
 from kapl_jax.data.names import numbered_names
 from kapl_jax.data.parsed_graph import ParsedGraph, Split
-from kapl_jax.data.text import TextFile, read_text_file, split_columns, take_count_line
+from kapl_jax.data.text import TextFile, listing, read_text_file, split_columns, take_count_line
 from kapl_jax.errors import UserError
 
 _PLAIN_FILES = ("train.txt", "valid.txt", "test.txt")
@@ -30,7 +30,6 @@ LISTS = {
     "listed with ids": ("entity2id.txt", "relation2id.txt"),
 }
 _OPENKE_COLUMNS = ("head", "tail", "relation")
-_MOST_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,7 @@ def _find_format(folder: Path) -> Format:
 def _listing(names: list[str]) -> str:
     if not names:
         return "an empty folder"
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more
+    return listing(names)
 
 
 def read_plain(folder: Path) -> ParsedGraph:

@@ -21,6 +21,7 @@ from kapl_jax.data.text import TextFile, quote, split_columns
 from kapl_jax.errors import UserError
 
 _LABELS = (0.0, 1.0)
+_PAIR = ("user", "item")
 _SPLITS = ("training", "validation", "testing")
 _SUPPORT = re.compile(r"supp_x_([0-9]+)_u_m_ids\.txt")
 
@@ -69,7 +70,7 @@ class _TaskReader:
     def _read_task(self, folder: Traversable, number: int) -> TaskRows:
         support = read_member(folder / f"supp_x_{number}_u_m_ids.txt")
         query = read_member(folder / f"query_x_{number}_u_m_ids.txt")
-        name = support.lines[0].split()[0]
+        name = split_columns(support, _PAIR)[0][0]
         other = self._tasks.setdefault(name, support)
         if other is not support:
             found = f"user {quote(name)}, whose task is in {other.path} already"
@@ -82,7 +83,7 @@ class _TaskReader:
     def _look_up(self, file: TextFile, name: str, places: dict[int, str]) -> np.ndarray:
         """Return the rows of the ratings that a file names, and add their places to `places`."""
         rows = []
-        for line, pair in enumerate(zip(*split_columns(file, ("user", "item")), strict=True)):
+        for line, pair in enumerate(zip(*split_columns(file, _PAIR), strict=True)):
             if pair[0] != name:
                 expected = f"{quote(name)} as on the first line of the support"
                 raise file.error(line, f"user {quote(pair[0])}", expected)

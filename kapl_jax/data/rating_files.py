@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -18,7 +19,7 @@ from typing import cast
 import numpy as np
 
 from kapl_jax.data.rating_range import NUMBER
-from kapl_jax.data.text import TextFile, line_error, quote, read_text_file
+from kapl_jax.data.text import TextFile, line_error, listing, quote, read_text_file, shortened
 from kapl_jax.errors import UserError
 
 # What the standard library raises for a damaged archive, or one with a password.
@@ -102,7 +103,7 @@ def split_at(
     for row, line in enumerate(file.lines):
         found = [cell.strip() for cell in line.split(separator)]
         if len(found) != len(columns):
-            names = " ".join(columns[:shown])
+            names = listing(columns[:shown])
             expected = f"{len(columns)} separated by {separator!r}: {names}"
             plural = "column" if len(found) == 1 else "columns"
             raise file.error(row, f"{len(found)} {plural} ({quote(line)})", expected)
@@ -138,27 +139,39 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
     separator = max(",;\t", key=file.lines[0].count) if is_csv else "\t"
     reader = csv.reader(file.lines, delimiter=separator, strict=True)
     try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        header = [cell.strip() for cell in next(reader)]
+        _check_header(file.path, header, expected)
+        # One flat list of strings: a list a line would keep the garbage collector busy.
+        cells, lines = [], array("q")
+        for row in reader:
+            if len(row) != len(header):
+                raise _wrong_width(file.path, reader.line_num, row, header)
+            cells += row
+            lines.append(reader.line_num)
     except csv.Error as error:
-        found = f"text that is no CSV ({error})"
+        found = f"text that is no CSV ({shortened(str(error))})"
         raise line_error(file.path, reader.line_num, found, "quoted cells that end") from None
-    header = rows[0][1]
-    if len(set(header)) < len(header) and any(map(NUMBER.fullmatch, header)):
-        raise no_header(file.path, header, expected)
-    if len(set(header)) < len(header) or "" in header:
-        found = f"the header {quote(','.join(header))}"
-        raise line_error(file.path, 1, found, f"different names: {expected}")
-    if len(rows) == 1:
+    if not lines:
         raise line_error(file.path, 1, "nothing after the header", f"a line of {expected}")
-    for line, row in rows:
-        if len(row) != len(header):
-            plural = "column" if len(row) == 1 else "columns"
-            found = f"{len(row)} {plural}" if row else "a blank line"
-            names = f"{len(header)} columns as in the header: {','.join(header)}"
-            raise line_error(file.path, line, found, names)
-    columns = zip(*(row for _, row in rows[1:]), strict=True)
-    lines = np.array([line for line, _ in rows[1:]])
-    return CsvTable(file.path, dict(zip(header, map(list, columns), strict=True)), lines)
+    columns = {
+        name: list(map(str.strip, cells[place :: len(header)])) for place, name in enumerate(header)
+    }
+    return CsvTable(file.path, columns, np.array(lines, dtype=np.int64))
+
+
+def _check_header(path: Path, header: list[str], expected: str) -> None:
+    if len(set(header)) < len(header) and any(map(NUMBER.fullmatch, header)):
+        raise no_header(path, header, expected)
+    if len(set(header)) < len(header) or "" in header or not header:
+        found = f"the header {quote(','.join(header))}"
+        raise line_error(path, 1, found, f"different names: {expected}")
+
+
+def _wrong_width(path: Path, line: int, row: list[str], header: list[str]) -> UserError:
+    plural = "column" if len(row) == 1 else "columns"
+    found = f"{len(row)} {plural}" if row else "a blank line"
+    names = f"{len(header)} columns as in the header: {listing(header)}"
+    return line_error(path, line, found, names)
 
 
 def no_header(path: Path, first: Iterable[str], expected: str) -> UserError:
@@ -191,7 +204,7 @@ class _Member:
         try:
             data = _unpacked(self.path)
         except _DAMAGES as error:
-            reason = re.sub(r"\s+", " ", str(error))
+            reason = shortened(re.sub(r"\s+", " ", str(error)))
             raise UserError(f"{self}: cannot be read: {reason}, expected a text file") from None
         if not self.or_latin_1 or data.startswith((b"\xff\xfe", b"\xfe\xff")):
             return data
@@ -226,4 +239,5 @@ def _archive(path: Path) -> Traversable:
     try:
         return zipfile.Path(path)
     except _DAMAGES as error:
-        raise UserError(f"{path}: found no archive ({error}), expected a zip file") from None
+        found = f"no archive ({shortened(str(error))})"
+        raise UserError(f"{path}: found {found}, expected a zip file") from None

@@ -14,9 +14,8 @@ from kapl_jax.data.rating_csv import read_csv_folder, read_inter_folder, read_ra
 from kapl_jax.data.rating_files import find_folders, listed, roots
 from kapl_jax.data.rating_range import ANY_RATING, AllowedRatings
 from kapl_jax.data.ratings import RatingsTable
+from kapl_jax.data.text import listing
 from kapl_jax.errors import UserError
-
-_MOST_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ def _listing(path: Path) -> str:
     names = [entry.name for entry in listed(path)]
     if not names:
         return "an empty folder"
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more
+    return listing(names)
 
 
 FORMATS = (

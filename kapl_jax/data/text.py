@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # line: str.splitlines would also cut names at exotic Unicode separators.
 _LINE_END = re.compile(r"\r*\n|\r")
 LONGEST_QUOTE = 60
+_MOST_LISTED = 8
 # Characters that are drawn as nothing or as a blank; Python's repr shows some of them as they are.
 IGNORABLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -26,10 +28,21 @@ def quote(text: str) -> str:
 
     What cannot be seen is written out, as in `'Berlin\xa0'`.
     """
-    if len(text) > LONGEST_QUOTE:
-        half = LONGEST_QUOTE // 2
-        text = f"{text[:half]}...{text[-half:]}"
-    return IGNORABLE.sub(lambda found: ascii(found[0])[1:-1], repr(text))
+    return IGNORABLE.sub(lambda found: ascii(found[0])[1:-1], repr(shortened(text)))
+
+
+def listing(names: Sequence[str]) -> str:
+    """Return the first few names with commas, each shortened, and how many more there are."""
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(visible(shortened(name)) for name in names[:_MOST_LISTED]) + more
+
+
+def shortened(text: str) -> str:
+    """Return `text` without its middle where it is long."""
+    if len(text) <= LONGEST_QUOTE:
+        return text
+    half = LONGEST_QUOTE // 2
+    return f"{text[:half]}...{text[-half:]}"
 
 
 def visible(text: str) -> str:

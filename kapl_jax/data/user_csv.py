@@ -15,11 +15,10 @@ from kapl_jax.data.rating_cells import distinct_ratings
 from kapl_jax.data.rating_columns import named_columns
 from kapl_jax.data.rating_files import read_csv
 from kapl_jax.data.rating_range import AllowedRatings, parse_ratings
-from kapl_jax.data.text import line_error, quote
+from kapl_jax.data.text import line_error, listing, quote
 from kapl_jax.errors import UserError
 
 _COLUMNS = ("item", "rating")
-_MOST_LISTED = 8
 _VALUE_SEPARATOR = "|"
 
 
@@ -148,7 +147,7 @@ def _check_fields(cells: dict[str, str], table: FeatureTable, source: str) -> No
         if name not in table.fields:
             raise UserError(
                 f"{source}: found the field {quote_unknown(name, table.fields)}, "
-                f"expected some of {', '.join(table.fields)}"
+                f"expected some of {listing(table.fields)}"
             )
 
 
@@ -159,7 +158,7 @@ def _user_features(cells: dict[str, str], table: FeatureTable, source: str) -> U
         values = tuple(filter(None, stripped))
         warnings += [
             f"{source}: training never showed {name} {quote(value)}, taken as unseen; "
-            f"it showed {_listing(list(vocabulary))}"
+            f"it showed {listing(list(vocabulary))}"
             for value in values
             if value not in vocabulary
         ]
@@ -193,7 +192,7 @@ def look_up_items(
     for place, name in enumerate(names):
         candidates = [rows[name]] if name in rows else titles.get(name, [])
         if len(candidates) > 1:
-            several = " or ".join(quote(data.items[row]) for row in candidates)
+            several = f"one of the items {listing([data.items[row] for row in candidates])}"
             raise refuse(place, f"the title {quote(name)}", several)
         if not candidates:
             told = quote_unknown(name, [*data.items, *titles])
@@ -201,8 +200,3 @@ def look_up_items(
             raise refuse(place, f"unknown item {told}", expected)
         found.append(candidates[0])
     return np.array(found, dtype=np.int32)
-
-
-def _listing(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more

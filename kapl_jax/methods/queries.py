@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kapl_jax.data.text import read_text_file
+from kapl_jax.data.text import quote, read_text_file
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Answerer, Answers, Query
 
@@ -84,7 +84,8 @@ def _parse(line: str, place: str) -> Query:
     head, relation, tail = columns
     if (head == _UNKNOWN) == (tail == _UNKNOWN) or relation == _UNKNOWN:
         raise UserError(
-            f"{place}: found {line.strip()!r}, expected exactly one {_UNKNOWN}, as head or tail"
+            f"{place}: found {quote(line.strip())}, expected exactly one {_UNKNOWN}, as head or "
+            "tail"
         )
     return Query(
         None if head == _UNKNOWN else head, relation, None if tail == _UNKNOWN else tail, place

@@ -35,9 +35,9 @@ def test_tabs(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n1\n", ":3: found 1 column, expected 2 columns as in the header: a,b"),
-        ("a,b\n1,2,3\n", ":2: found 3 columns, expected 2 columns as in the header: a,b"),
-        ("a,b\n\n1,2\n", ":2: found a blank line, expected 2 columns as in the header: a,b"),
+        ("a,b\n1,2\n1\n", ":3: found 1 column, expected 2 columns as in the header: a, b"),
+        ("a,b\n1,2,3\n", ":2: found 3 columns, expected 2 columns as in the header: a, b"),
+        ("a,b\n\n1,2\n", ":2: found a blank line, expected 2 columns as in the header: a, b"),
         ("a,b\n", ":1: found nothing after the header, expected a line of a,b"),
         ("a,a\n1,2\n", ":1: found the header 'a,a', expected different names: a,b"),
         ("a,\n1,2\n", ":1: found the header 'a,', expected different names: a,b"),
@@ -96,7 +96,7 @@ def test_split_at(tmp_path):
     )
     assert split_at(file, "::", ("x", "y", "z")) == [["1", "2"], ["\u00e9", "b"], ["", "c"]]
     message = error_of(split_at, file, "::", ("x", "y"))
-    assert ":1: found 3 columns ('1::\u00e9::'), expected 2 separated by '::': x y" in message
+    assert ":1: found 3 columns ('1::\u00e9::'), expected 2 separated by '::': x, y" in message
 
 
 @pytest.mark.parametrize("below", ["here.txt", "a/here.txt", "a/b/here.txt"])

@@ -55,7 +55,7 @@ def test_items_called_by_title(tmp_path, films):
 def test_title_of_two_items(tmp_path, films):
     path = csv_of(tmp_path, "item,rating", '"Twice, A (1990)",3')
     message = error_of(read_new_user, path, films)
-    assert message == f"{path}:2: found the title 'Twice, A (1990)', expected '6' or '7'"
+    assert message == f"{path}:2: found the title 'Twice, A (1990)', expected one of the items 6, 7"
 
 
 def test_identical_repetition_is_merged(tmp_path, films):
