@@ -132,7 +132,7 @@ def use_cpu_cores(count: int = 0) -> None:
         count: Number of CPU devices; 0 for all cores this process may use.
 
     Raises:
-        UserError: So many devices would be of no use.
+        UserError: So many devices would be of no use, or JAX has none of the kind asked for.
     """
     # Imported late here and below: programs that only read runs start without JAX.
     import jax
@@ -145,6 +145,18 @@ def use_cpu_cores(count: int = 0) -> None:
             f"{max(cores, _MOST_DEVICES)} devices; 0 takes all cores"
         )
     jax.config.update("jax_num_cpu_devices", count or cores)
+    platforms = jax.config.jax_platforms  # type: ignore[attr-defined]
+    try:
+        jax.local_devices()
+    # For a platform that it was not installed for, JAX fails an assertion.
+    except (RuntimeError, AssertionError) as error:
+        if not platforms:
+            raise
+        reason = " ".join(str(error).split()) or "it is not installed for that"
+        raise UserError(
+            f"$JAX_PLATFORMS={platforms}: JAX finds no such device: {reason}; expected one that "
+            "this machine has, or the variable unset"
+        ) from None
 
 
 def device_name() -> str:

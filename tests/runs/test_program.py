@@ -230,5 +230,18 @@ print(device_name())"""
     assert (done.returncode, done.stdout, done.stderr) == (0, "3 x cpu\n", "")
 
 
+@pytest.mark.parametrize("platforms", ["cuda", "rocm", "nonsense", "tpu"])
+def test_devices_that_are_not_there(platforms):
+    if jax.default_backend() == platforms:
+        pytest.skip("they are there")
+    body = "from kapl_jax.runs.program import use_cpu_cores\nuse_cpu_cores()"
+    done = run(body, JAX_PLATFORMS=platforms)
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"error: $JAX_PLATFORMS={platforms}: JAX finds no such device: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_device_name():
     assert device_name() == f"{jax.device_count()} x {jax.devices()[0].device_kind}"
