@@ -25,6 +25,7 @@ from kapl_jax.explain.rule_text import rules_text
 from kapl_jax.explain.user_explanation import explanation_pictures, explanation_text
 from kapl_jax.methods.queries import query_to_explain
 from kapl_jax.methods.registry import load_explainer, load_recommender
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.files import write_bytes, write_json
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
@@ -38,6 +39,7 @@ class ExplainSettings(Settings):
 
     workdir: str = setting("", "Run directory of a finished run.", path=True)
     data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
+    dataset: str = setting("", "Name or path of the data; by default where the run had them.")
     head: str = setting("", "Head entity of a query.")
     relation: str = setting("", "Relation of a query.")
     tail: str = setting("", "Tail entity: the answer to explain, or what is known.")
@@ -78,9 +80,13 @@ def main(argv: list[str]) -> None:
         )
 
 
+def _source(settings: ExplainSettings) -> DataSource:
+    return DataSource(settings.dataset or None, settings.data_dir or None)
+
+
 def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
     query, answer = query_to_explain(settings.head, settings.relation, settings.tail)
-    explainer = load_explainer(run, settings.data_dir or None)
+    explainer = load_explainer(run, _source(settings))
     explanation = explainer.explain(query, answer, settings.top)
     print(reasoning_text(explanation))
     pictures = reasoning_pictures(explanation)
@@ -89,7 +95,7 @@ def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
 
 
 def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
-    rules = load_explainer(run, settings.data_dir or None).rules(settings.explained_answers)
+    rules = load_explainer(run, _source(settings)).rules(settings.explained_answers)
     model = (run.results or {}).get("test", {}).get("mrr", {}).get("mean")
     rules["mrr"]["model"] = model
     print(rules_text(rules))
@@ -98,7 +104,7 @@ def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
 
 
 def _explain_user(run: Run, settings: ExplainSettings, folder: Path) -> None:
-    recommender = load_recommender(run, settings.data_dir or None)
+    recommender = load_recommender(run, _source(settings))
     user = recommender.new_user(Path(settings.ratings), settings.user_features)
     print_warnings(user.warnings)
     explanation = recommender.explain(user, settings.item or None)

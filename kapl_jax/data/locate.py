@@ -13,6 +13,7 @@ from kapl_jax.data.registry import (
     Dataset,
     Kind,
     find_dataset,
+    is_generated,
     kind_of,
     names_of_kind,
     pair_of,
@@ -61,6 +62,18 @@ def locate(dataset: str, data_dir: str | None = None, kind: Kind = GRAPHS) -> tu
     if path.is_file() and path.suffix.lower() in kind.file_endings:
         return path.stem, path
     raise _not_found(dataset, path, kind)
+
+
+def path_of(dataset: str, data_dir: str | None, kind: Kind) -> Path | None:
+    """Return the absolute path at which `locate` finds data, None for what the package generates.
+
+    Raises:
+        UserError: As `locate`.
+    """
+    if is_generated(dataset, kind):
+        return None
+    # Not Path.resolve: the second graph of a pair lies beside a symbolic link, not its target.
+    return Path(os.path.abspath(locate(dataset, data_dir, kind)[1]))
 
 
 def download_folder(dataset: Dataset) -> Path:

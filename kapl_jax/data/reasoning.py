@@ -33,7 +33,7 @@ class ReasoningData:
 
 
 def load_reasoning_data(
-    dataset: str, data_dir: str | None = None, unseen: str = "error"
+    dataset: str, data_dir: str | None = None, unseen: str = "error", pair: bool | None = None
 ) -> ReasoningData:
     """Find, read and check a graph, and the second one where it is the first of an inductive pair.
 
@@ -44,6 +44,7 @@ def load_reasoning_data(
         dataset: A registered name or the path of a folder, see `locate.locate`.
         data_dir: A folder of data sets, where a registered name is looked for first.
         unseen: What becomes of entities that only validation or test has, see `unseen`.
+        pair: Whether the folder begins a pair; None for as it is found.
 
     Raises:
         UserError: A folder is not there or of no known format, a file cannot be used or holds no
@@ -53,7 +54,7 @@ def load_reasoning_data(
     name, folder = locate(dataset, data_dir)
     _refuse_files_without_triples(folder)
     graph = load_knowledge_graph(dataset, data_dir, unseen)
-    second = _second_folder(dataset, folder)
+    second = None if pair is False else _second_folder(dataset, folder, pair is True)
     if second is None:
         return ReasoningData(name, graph, None, graph.warnings)
     _refuse_files_without_triples(second)
@@ -61,7 +62,7 @@ def load_reasoning_data(
     return ReasoningData(name, graph, inductive, (*graph.warnings, *inductive.warnings))
 
 
-def _second_folder(dataset: str, folder: Path) -> Path | None:
+def _second_folder(dataset: str, folder: Path, needed: bool) -> Path | None:
     """Return the folder that lies beside with `_ind` appended, None where there is none."""
     # Not Path.resolve: the folder beside a symbolic link is meant, not the one beside its target.
     second = Path(os.path.abspath(folder) + INDUCTIVE_SUFFIX)
@@ -72,6 +73,11 @@ def _second_folder(dataset: str, folder: Path) -> Path | None:
         raise UserError(
             f"{folder}: found no folder {second.name} beside it, expected the second graph of the "
             f"inductive pair {registered.name}"
+        )
+    if needed:
+        raise UserError(
+            f"{folder}: found no folder {second.name} beside it, expected the second graph of the "
+            "inductive pair that the run trained on"
         )
     return None
 

@@ -1,11 +1,23 @@
-"""What a run records about its knowledge graph, so that another one is not taken for it."""
+"""The knowledge graph of a run, and how it is recorded: another one is not taken for it."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
-from kapl_jax.data.knowledge_graph import KnowledgeGraph
+from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.methods.settings import GraphSettings
+
+
+def load_graph(settings: GraphSettings) -> KnowledgeGraph:
+    """Return the graph that the settings name.
+
+    Raises:
+        UserError: It cannot be used.
+    """
+    return load_knowledge_graph(
+        settings.dataset, settings.data_dir or None, settings.unseen_entities
+    )
 
 
 def describe_graph(graph: KnowledgeGraph) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 import jax
 import numpy as np
 
+from kapl_jax.data.locate import path_of
+from kapl_jax.data.registry import Kind
 from kapl_jax.errors import UserError
 from kapl_jax.methods.contenders import Contender, Outcomes
 from kapl_jax.methods.models import ModelStore
@@ -22,7 +24,7 @@ from kapl_jax.runs.program import device_name, print_warnings
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.run_directory import RunDirectory, read_run
-from kapl_jax.runs.settings import identity
+from kapl_jax.runs.settings import defaults, identity
 from kapl_jax.search.grouped_stage import GroupedStage
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.loop import run_search
@@ -120,7 +122,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
         self.record.write_results(
             {
                 "method": self.method,
-                "dataset": self.data_name,
+                "dataset": self.record.config.get("dataset", {}).get("name", self.data_name),
                 "searcher": "none" if self.settings.structure else self.settings.searcher,
                 **self.results(contenders, outcomes),
                 "candidates_trained": len(searched),
@@ -324,6 +326,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
 def run_pipeline(
     method: str,
     settings: SearchSettings,
+    kind: Kind,
     dataset: Mapping[str, Any],
     warnings: Sequence[str],
     make: Callable[[RunDirectory], SearchPipeline[Any]],
@@ -333,6 +336,7 @@ def run_pipeline(
     Args:
         method: Name of the method.
         settings: The settings of the run.
+        kind: The kind of its data.
         dataset: What identifies the data: `name`, counts, a digest.
         warnings: What loading them found odd, to be printed.
         make: Makes the pipeline in the run's directory.
@@ -341,13 +345,15 @@ def run_pipeline(
         UserError: The run directory cannot be used.
     """
     print_warnings(warnings)
+    path = path_of(settings.dataset, settings.data_dir or None, kind)
     config = {
         "method": method,
         "settings": identity(settings),
         "dataset": dict(dataset),
+        "dataset_path": None if path is None else str(path),
         **environment(),
     }
-    run = RunDirectory.open(settings.workdir, config)
+    run = RunDirectory.open(settings.workdir, config, defaults(settings))
     try:
         store = ModelStore(run.path / "checkpoints")
         if not run.is_finished or store.best_is_damaged():

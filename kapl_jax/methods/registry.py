@@ -13,61 +13,62 @@ from kapl_jax.methods.explanations import Explainer
 from kapl_jax.methods.recommendations import Recommender
 from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer
 from kapl_jax.methods.red_gnn.reasons import RedGNNExplainer
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
 
 T = TypeVar("T")
 
-ANSWERERS: dict[str, Callable[[Run, str | None], Answerer]] = {
+ANSWERERS: dict[str, Callable[[Run, DataSource], Answerer]] = {
     "autoblm": AutoBLMAnswerer.from_run,
     "red_gnn": RedGNNAnswerer.from_run,
 }
 
-EXPLAINERS: dict[str, Callable[[Run, str | None], Explainer]] = {
+EXPLAINERS: dict[str, Callable[[Run, DataSource], Explainer]] = {
     "red_gnn": RedGNNExplainer.from_run,
 }
 
-RECOMMENDERS: dict[str, Callable[[Run, str | None], Recommender]] = {
+RECOMMENDERS: dict[str, Callable[[Run, DataSource], Recommender]] = {
     "coldnas": ColdNASRecommender.from_run,
 }
 
 
-def load_answerer(run: Run, data_dir: str | None) -> Answerer:
+def load_answerer(run: Run, source: DataSource) -> Answerer:
     """Return the trained model of a run, whatever its method.
 
     Raises:
         UserError: The method answers no queries, or the run has no model yet.
     """
     hint = "; give --ratings for a recommendation"
-    return _load(ANSWERERS, "answers", RECOMMENDERS, hint, run, data_dir)
+    return _load(ANSWERERS, "answers", RECOMMENDERS, hint, run, source)
 
 
-def load_explainer(run: Run, data_dir: str | None) -> Explainer:
+def load_explainer(run: Run, source: DataSource) -> Explainer:
     """Return the trained model of a run that explains its answers, whatever its method.
 
     Raises:
         UserError: The method does not explain, or the run has no model yet.
     """
     hint = "; give --ratings for a user's reasons"
-    return _load(EXPLAINERS, "paths to answers", RECOMMENDERS, hint, run, data_dir)
+    return _load(EXPLAINERS, "paths to answers", RECOMMENDERS, hint, run, source)
 
 
-def load_recommender(run: Run, data_dir: str | None) -> Recommender:
+def load_recommender(run: Run, source: DataSource) -> Recommender:
     """Return the trained model of a run that recommends items, whatever its method.
 
     Raises:
         UserError: The method recommends nothing, or the run has no model yet.
     """
     hint = "; give --head or --tail and --relation"
-    return _load(RECOMMENDERS, "recommendations", ANSWERERS, hint, run, data_dir)
+    return _load(RECOMMENDERS, "recommendations", ANSWERERS, hint, run, source)
 
 
 def _load(
-    loaders: Mapping[str, Callable[[Run, str | None], T]],
+    loaders: Mapping[str, Callable[[Run, DataSource], T]],
     what: str,
     others: Container[str],
     hint: str,
     run: Run,
-    data_dir: str | None,
+    source: DataSource,
 ) -> T:
     """Load what a run's method offers; `hint` is for runs of the `others`."""
     method = str(run.config.get("method"))
@@ -76,4 +77,4 @@ def _load(
             f"{run.path}: no {what} from the method {method!r}, expected {', '.join(loaders)}"
             f"{hint if method in others else ''}"
         )
-    return loaders[method](run, data_dir)
+    return loaders[method](run, source)

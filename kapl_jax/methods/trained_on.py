@@ -1,16 +1,66 @@
-"""Whether the data found now are those that a run trained on."""
+"""The data of a finished run: where they are now, and whether they are those it trained on."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+from kapl_jax.data.registry import kind_of
 from kapl_jax.errors import UserError
+from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.runs.config import CONFIG, differing_data
 from kapl_jax.runs.run_directory import Run
+from kapl_jax.runs.settings import recorded_settings
+
+S = TypeVar("S", bound=SearchSettings)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSource:
+    """Where somebody who asks a model says that its data are.
+
+    Attributes:
+        dataset: A registered name or a path; None for where the run had them.
+        data_dir: A folder of registered data, None if there is none.
+    """
+
+    dataset: str | None = None
+    data_dir: str | None = None
+
+
+def settings_of(run: Run, kind: type[S], source: DataSource) -> S:
+    """Return the settings of a run with its data where they are now.
+
+    They are looked for as `source` says; else where the run had them; else as it was told, from
+    the folder of today.
+
+    Args:
+        run: The run.
+        kind: The dataclass of its method's settings.
+        source: What is known of where they are.
+
+    Raises:
+        UserError: The settings cannot be read, or the data are not there.
+    """
+    settings = recorded_settings(run.path, run.config, kind)
+    dataset = source.dataset
+    if dataset is None:
+        path = run.config.get("dataset_path")
+        had = path if isinstance(path, str) and not source.data_dir and Path(path).exists() else ""
+        dataset = had or settings.dataset
+        if kind_of(dataset) is None and not Path(dataset).expanduser().exists():
+            lay = path if isinstance(path, str) else dataset
+            raise UserError(
+                f"{run.path}: found no data at {lay}, where the run had them; give --dataset=PATH "
+                "of where they are now"
+            )
+    return dataclasses.replace(settings, dataset=dataset, data_dir=source.data_dir or "")
 
 
 def check_trained_on(run: Run, found: Mapping[str, Any], kind: str) -> None:
-    """Check that data are those that a run's model was trained on.
+    """Check that data are those that a run's model was trained on, whatever they are called.
 
     Args:
         run: The run.
@@ -18,15 +68,17 @@ def check_trained_on(run: Run, found: Mapping[str, Any], kind: str) -> None:
         kind: What else the model would have been trained on, for the error: "another graph".
 
     Raises:
-        UserError: They are others; the message says in what.
+        UserError: They are others; the message says in what. Or the run did not record its data.
     """
-    differences = [
-        f"{key} {found[key]}, not {trained}"
-        for key, trained in run.config["dataset"].items()
-        if key != "name" and trained != found[key]
-    ]
+    recorded = run.config.get("dataset", {})
+    if "digest" not in recorded:
+        raise UserError(
+            f"{run.path / CONFIG}: dataset: digest: missing, so that the data of the training "
+            "cannot be told from others; train again"
+        )
+    differences = differing_data(recorded, found)
     if differences:
         raise UserError(
             f"{run.path}: the model was trained on {kind} than {found['name']} as found now "
-            f"({'; '.join(differences)}); give the --data_dir of the run"
+            f"({'; '.join(differences)}); give the --dataset or the --data_dir of the run"
         )

@@ -7,11 +7,12 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kapl_jax.errors import UserError
+from kapl_jax.runs.config import CONFIG, check_same_run, read_config, read_json
 from kapl_jax.runs.files import (
     partial_path,
     plain,
@@ -24,7 +25,7 @@ from kapl_jax.runs.lock import RunLock, is_of_lock
 from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.tensorboard import TensorBoardLog
 
-CONFIG, METRICS, RESULTS = "config.json", "metrics.jsonl", "results.json"
+METRICS, RESULTS = "metrics.jsonl", "results.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +58,8 @@ def read_run(path: str | Path) -> Run:
             f"{folder}: not a run directory, there is no {CONFIG} in it; expected the --workdir "
             "of an earlier run"
         )
-    results = _read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
-    return Run(folder, _read_json(folder / CONFIG), _read_events(folder / METRICS).events, results)
+    results = read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
+    return Run(folder, read_config(folder), _read_events(folder / METRICS).events, results)
 
 
 class RunDirectory:
@@ -70,8 +71,11 @@ class RunDirectory:
     over its interruptions.
     """
 
-    def __init__(self, path: Path, events: list[dict[str, Any]], lock: RunLock) -> None:
+    def __init__(
+        self, path: Path, config: dict[str, Any], events: list[dict[str, Any]], lock: RunLock
+    ) -> None:
         self.path = path
+        self.config = config
         self._lock = lock
         self.events = events
         self._earlier = float(events[-1].get("seconds", 0.0)) if events else 0.0
@@ -80,12 +84,16 @@ class RunDirectory:
         self._tensorboard = TensorBoardLog(path / "tensorboard", self.events)
 
     @classmethod
-    def open(cls, path: str | Path, config: Mapping[str, Any]) -> RunDirectory:
+    def open(
+        cls, path: str | Path, config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> RunDirectory:
         """Create the run directory, or continue the run in it when its identity is the same.
 
         Args:
             path: The run directory; made with its parents when missing.
             config: What config.json holds; "method", "settings" and "dataset" are the identity.
+                In a run that is continued "dataset_path", where the data lie, is renewed.
+            defaults: All settings that there are, with their defaults, see `config`.
 
         Raises:
             UserError: The folder cannot be written, holds something else, or holds a run with
@@ -98,7 +106,7 @@ class RunDirectory:
             _refuse_foreign(folder)
             lock = RunLock(folder)
             try:
-                return cls._open(folder, plain(dict(config)), lock)
+                return cls._open(folder, plain(dict(config)), plain(dict(defaults or {})), lock)
             except BaseException:
                 lock.release()
                 raise
@@ -106,17 +114,24 @@ class RunDirectory:
             raise UserError(f"{folder}: cannot write the run directory: {error.strerror}") from None
 
     @classmethod
-    def _open(cls, folder: Path, wanted: dict[str, Any], lock: RunLock) -> RunDirectory:
+    def _open(
+        cls, folder: Path, wanted: dict[str, Any], defaults: dict[str, Any], lock: RunLock
+    ) -> RunDirectory:
         if not (folder / CONFIG).is_file():
             write_json(folder / CONFIG, wanted)
-            return cls(folder, [], lock)
-        _check_same_run(folder, _read_json(folder / CONFIG), wanted)
+            return cls(folder, wanted, [], lock)
+        config = read_config(folder)
+        check_same_run(folder, config, wanted, defaults)
+        path = wanted.get("dataset_path")
+        if path is not None and path != config.get("dataset_path"):
+            config["dataset_path"] = path
+            write_json(folder / CONFIG, config)
         read = _read_events(folder / METRICS)
         if read.damaged:
             write_bytes(folder / METRICS, read.intact)
         elif (folder / METRICS).is_file():
             os.truncate(folder / METRICS, len(read.intact))
-        return cls(folder, read.events, lock)
+        return cls(folder, config, read.events, lock)
 
     @property
     def seconds(self) -> float:
@@ -167,7 +182,7 @@ class RunDirectory:
         if not (self.path / RESULTS).is_file():
             return False
         try:
-            _read_json(self.path / RESULTS)
+            read_json(self.path / RESULTS)
         except UserError as error:
             print_warnings([f"{error}; it is written again"])
             return False
@@ -201,37 +216,6 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
             "give --workdir a new folder"
         )
-
-
-def _check_same_run(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    differences: list[str] = []
-    if found.get("method") != wanted.get("method"):
-        differences.append(f"method {found.get('method')!r}, not {wanted.get('method')!r}")
-    for part, label in (("settings", "--"), ("dataset", "dataset ")):
-        before, now = found.get(part, {}), wanted.get(part, {})
-        keys: Iterable[str] = dict.fromkeys([*before, *now])
-        differences += [
-            f"{label}{key}={before.get(key)!r}, not {now.get(key)!r}"
-            for key in keys
-            if before.get(key) != now.get(key)
-        ]
-    if differences:
-        more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise UserError(
-            f"{folder}: holds another run ({'; '.join(differences[:3])}{more}); give the same "
-            "flags to continue it (a default may have changed), or another --workdir"
-        )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        line = getattr(error, "lineno", 1)
-        raise UserError(f"{path}:{line}: cannot be read as JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}:1: found {type(value).__name__}, expected a JSON object")
-    return value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,12 +7,14 @@ import math
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from absl import flags
 
 from kapl_jax.errors import UserError
 from kapl_jax.paths import expand_user
+from kapl_jax.runs.config import CONFIG, config_of, kind_of_json
 from kapl_jax.runs.flag_types import INTEGER, NUMBER, PATH, SWITCH, TEXT, FlagType, one_of
 
 T = TypeVar("T")
@@ -98,16 +100,67 @@ def from_flags(
 
     Args:
         settings: The dataclass.
-        suggested: What to take for flags that are not given, by the name of the data set.
+        suggested: What to take for flags that are not given, by the name of the data set. A run
+            that is continued keeps to the name that it began with, however its data are called now.
 
     Raises:
         UserError: A value is out of range.
     """
     names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
     values = {name: flags.FLAGS[name].value for name in names}
-    fitting = suggested(str(values.get("dataset", "")))
+    fitting = suggested(_name_of_data(values))
     values |= {name: fitting[name] for name in fitting if not flags.FLAGS[name].present}
     return settings(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+
+def recorded_settings(folder: Path, config: Mapping[str, Any], kind: type[T]) -> T:
+    """Return the settings of a run; what it did not record has its default.
+
+    Args:
+        folder: The run directory.
+        config: Its config.json.
+        kind: The dataclass of its method's settings.
+
+    Raises:
+        UserError: A value is not of the kind that it should be, or out of range.
+    """
+    recorded, kinds = config.get("settings", {}), typing.get_type_hints(kind)
+    known = {
+        field.name: recorded[field.name]
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if field.name in recorded and field.metadata["identity"]
+    }
+    for name, value in known.items():
+        allowed = (int, float) if kinds[name] is float else kinds[name]
+        is_flag = isinstance(value, bool) and kinds[name] is not bool
+        if is_flag or not isinstance(value, allowed):
+            raise UserError(
+                f"{folder / CONFIG}: settings: {name}: found {kind_of_json(value)}, expected "
+                f"{kind_of_json(kinds[name]())}"
+            )
+    try:
+        settings = kind(**known)
+        check_choices(settings)
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: settings: {error}") from None
+    return settings
+
+
+def check_choices(settings: Any) -> None:
+    """Check that texts are among those allowed, as flags do already.
+
+    Raises:
+        UserError: One is not; the message names the flag.
+    """
+    for field in dataclasses.fields(settings):
+        choices, value = field.metadata["choices"], getattr(settings, field.name)
+        if choices and value not in choices:
+            raise UserError(f"--{field.name}={value}: expected one of {', '.join(choices)}")
+
+
+def defaults(settings: Any) -> dict[str, Any]:
+    """Return the default of every field by name."""
+    return {field.name: field.default for field in dataclasses.fields(settings)}
 
 
 def identity(settings: Any) -> dict[str, Any]:
@@ -117,6 +170,14 @@ def identity(settings: Any) -> dict[str, Any]:
         for field in dataclasses.fields(settings)
         if field.metadata["identity"]
     }
+
+
+def _name_of_data(values: Mapping[str, Any]) -> str:
+    """Return what the data are called by the run in --workdir, or else by --dataset."""
+    if "dataset" not in values or not values.get("workdir"):
+        return ""
+    recorded = config_of(expand_user(str(values["workdir"]))).get("settings", {})
+    return str(recorded.get("dataset", values["dataset"]))
 
 
 def _type_of(field: dataclasses.Field[Any], kind: Any) -> FlagType:

@@ -91,6 +91,16 @@ def test_warnings_of_both_graphs(pair):
     assert other.startswith(f"{second / 'test.txt'}:2: 1 triple duplicate")
 
 
+def test_whether_it_is_a_pair_may_be_known(pair):
+    second = pair.with_name("toy_ind")
+    assert load_reasoning_data(str(pair), pair=True).inductive is not None
+    assert load_reasoning_data(str(pair), pair=False).inductive is None
+    second.rename(pair.with_name("elsewhere"))
+    assert load_reasoning_data(str(pair), pair=False).inductive is None
+    with pytest.raises(UserError, match=r"toy: found no folder toy_ind beside it, expected .*pair"):
+        load_reasoning_data(str(pair), pair=True)
+
+
 def test_data_are_frozen(pair):
     with pytest.raises(dataclasses.FrozenInstanceError):
         load_reasoning_data(str(pair)).name = "other"

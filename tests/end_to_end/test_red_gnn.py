@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,44 @@ def test_rules_are_shown_with_what_the_graph_says_of_them(finished):
     planted = by_rule["grandparent(X, Y) <- parent(X, Z1), parent(Z1, Y)"]
     assert 0 < planted["confidence"] <= 1
     assert 0 <= kept["mrr"]["rules"] <= 1
+
+
+def test_a_model_outlives_where_its_data_lay(finished, tmp_path):
+    """Trained with a relative folder; asked and continued from elsewhere, wherever they are."""
+    run = tmp_path / "run"
+    shutil.copytree(finished / "run", run)
+    for name in ("people", "people_ind"):
+        shutil.copytree(finished / name, tmp_path / "data" / name)
+    config = json.loads((run / "config.json").read_text())
+    assert config["dataset_path"] == str(finished / "people")
+    asked = (f"--workdir={run}", "--head=b1", "--relation=grandparent", "--top=1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    expected = run_program(elsewhere, "predict", *asked)
+    assert (expected.returncode, expected.stderr) == (0, "")
+
+    moved = tmp_path / "data" / "moved"
+    (tmp_path / "data" / "people").rename(moved)
+    done = run_program(elsewhere, "predict", *asked, f"--dataset={moved}")
+    assert_one_line_error(done, "moved: found no folder moved_ind beside it")
+    (tmp_path / "data" / "people_ind").rename(moved.with_name("moved_ind"))
+    done = run_program(elsewhere, "predict", *asked, f"--dataset={moved}")
+    assert (done.stdout, done.stderr) == (expected.stdout, "")
+
+    results = (run / "results.json").read_bytes()
+    command = (*SMALL_FLAGS, f"--workdir={run}", "--dataset=../data/moved")
+    done = run_program(elsewhere, "red_gnn", *command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run / "results.json").read_bytes() == results
+    config["dataset_path"] = str(moved)
+    assert json.loads((run / "config.json").read_text()) == config
+
+    train = moved / "train.txt"
+    train.write_text(train.read_text() + "a1\tparent\ta9\n")
+    done = run_program(elsewhere, "red_gnn", *command)
+    assert_one_line_error(done, "holds another run (dataset train=")
+    done = run_program(elsewhere, "predict", *asked, f"--dataset={moved}")
+    assert_one_line_error(done, "another graph than moved", "dataset train=")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.registry import ANSWERERS, RECOMMENDERS, load_answerer, load_recommender
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
 
 LOADERS = [(load_answerer, ANSWERERS), (load_recommender, RECOMMENDERS)]
@@ -24,14 +25,14 @@ def test_the_method_of_the_run_answers(monkeypatch, load, registry):
 @pytest.mark.parametrize("config", [{}, {"method": "other"}])
 def test_other_methods_are_refused(config):
     with pytest.raises(UserError, match=r"runs/a: no answers from the method .*, expected autoblm"):
-        load_answerer(run_of(**config), None)
+        load_answerer(run_of(**config), DataSource())
     expected = r"runs/a: no recommendations from the method .*, expected coldnas$"
     with pytest.raises(UserError, match=expected):
-        load_recommender(run_of(**config), None)
+        load_recommender(run_of(**config), DataSource())
 
 
 def test_methods_of_the_other_kind_say_what_to_ask_them():
     with pytest.raises(UserError, match="'coldnas', expected autoblm, red_gnn; give --ratings"):
-        load_answerer(run_of(method="coldnas"), None)
+        load_answerer(run_of(method="coldnas"), DataSource())
     with pytest.raises(UserError, match="'autoblm', expected coldnas; give --head or --tail"):
-        load_recommender(run_of(method="autoblm"), None)
+        load_recommender(run_of(method="autoblm"), DataSource())

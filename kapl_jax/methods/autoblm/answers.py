@@ -11,12 +11,13 @@ import numpy as np
 
 from kapl_jax.bilinear.model import BilinearModel
 from kapl_jax.bilinear.scoring import signed_one_hot
-from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.methods.answers import Answers, Query
+from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.graph_answers import GraphAnswers
-from kapl_jax.methods.graphs import describe_graph
+from kapl_jax.methods.graphs import describe_graph, load_graph
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.trained_on import check_trained_on
+from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
 from kapl_jax.runs.run_directory import Run
 from kapl_jax.search.compiling import jit_in_full_precision
 
@@ -43,16 +44,15 @@ class AutoBLMAnswerer:
         self._score = jit_in_full_precision(self._model.apply)
 
     @classmethod
-    def from_run(cls, run: Run, data_dir: str | None) -> AutoBLMAnswerer:
+    def from_run(cls, run: Run, source: DataSource) -> AutoBLMAnswerer:
         """Load the best model of a run and the graph that it was trained on.
 
         Raises:
             UserError: The run is not finished, or the graph is not the one it was trained on.
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
-        settings = run.config["settings"]
-        unseen = settings.get("unseen_entities", "error")
-        graph = load_knowledge_graph(settings["dataset"], data_dir, unseen)
+        settings = settings_of(run, AutoBLMSettings, source)
+        graph = load_graph(settings)
         check_trained_on(run, describe_graph(graph), "another graph")
         return cls(graph, parameters, description)
 

@@ -11,14 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.bilinear.presets import preset, preset_names
-from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
+from kapl_jax.data.knowledge_graph import KnowledgeGraph
+from kapl_jax.data.registry import GRAPHS
 from kapl_jax.evaluation.ranking import METRIC_NAMES, in_query_order, rank_metrics
 from kapl_jax.methods.autoblm.problem import AutoBLMProblem, GraphData, TrainingOptions
 from kapl_jax.methods.autoblm.results import make_results
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.autoblm.space import StructureSpace
 from kapl_jax.methods.contenders import Contender, Outcomes
-from kapl_jax.methods.graphs import describe_graph
+from kapl_jax.methods.graphs import describe_graph, load_graph
 from kapl_jax.methods.pipeline import SearchPipeline, run_pipeline
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.population import Chunk, PopulationTrainer
@@ -31,12 +32,11 @@ def run_autoblm(settings: AutoBLMSettings) -> Path | None:
     Raises:
         UserError: The data or the run directory cannot be used.
     """
-    graph = load_knowledge_graph(
-        settings.dataset, settings.data_dir or None, settings.unseen_entities
-    )
+    graph = load_graph(settings)
     return run_pipeline(
         "autoblm",
         settings,
+        GRAPHS,
         describe_graph(graph),
         graph.warnings,
         lambda record: AutoBLMPipeline(settings, graph, record),

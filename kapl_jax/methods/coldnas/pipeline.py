@@ -12,14 +12,14 @@ import jax
 import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, describe_cold_start
-from kapl_jax.data.cold_start_loading import load_cold_start
+from kapl_jax.data.registry import RATINGS
 from kapl_jax.evaluation.objectives import sign
 from kapl_jax.methods.coldnas.landscape import landscape_results, landscape_structures
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.methods.coldnas.pruning import Pruning, prune
 from kapl_jax.methods.coldnas.results import make_results, planted_results, pruning_results
-from kapl_jax.methods.coldnas.settings import ColdNASSettings
+from kapl_jax.methods.coldnas.settings import ColdNASSettings, load_data
 from kapl_jax.methods.coldnas.space import ModulationSpace
 from kapl_jax.methods.coldnas.supernet import SupernetProblem, discretisations, inherited_scores
 from kapl_jax.methods.coldnas.tasks import TaskData
@@ -41,12 +41,11 @@ def run_coldnas(settings: ColdNASSettings) -> Path | None:
     Raises:
         UserError: The data or the run directory cannot be used.
     """
-    data = load_cold_start(
-        settings.dataset, settings.data_dir or None, settings.protocol(), settings.allowed_ratings()
-    )
+    data = load_data(settings)
     return run_pipeline(
         "coldnas",
         settings,
+        RATINGS,
         describe_cold_start(data),
         data.warnings,
         lambda record: ColdNASPipeline(settings, data, record),

@@ -10,9 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.data.cold_start import describe_cold_start
-from kapl_jax.data.cold_start_loading import load_cold_start
-from kapl_jax.data.cold_start_protocol import Protocol
-from kapl_jax.data.rating_range import parse_allowed_ratings
 from kapl_jax.data.user_csv import (
     NewUser,
     look_up_items,
@@ -22,25 +19,15 @@ from kapl_jax.data.user_csv import (
 from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.methods.coldnas.reasons import reasons_of
+from kapl_jax.methods.coldnas.settings import ColdNASSettings, load_data
 from kapl_jax.methods.coldnas.tasks import Tasks
 from kapl_jax.methods.coldnas.trained import TrainedModel
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.recommendations import Recommendation
-from kapl_jax.methods.trained_on import check_trained_on
+from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
 from kapl_jax.modulation.networks import network_modulate
 from kapl_jax.modulation.operations import modulate
 from kapl_jax.runs.run_directory import Run
-
-_PROTOCOL_FLAGS = {
-    "seed": "split_seed",
-    "min_ratings": "min_ratings",
-    "max_ratings": "max_ratings",
-    "query_items": "query_items",
-    "train_share": "train_share",
-    "valid_share": "valid_share",
-    "scenario": "scenario",
-    "new_items_since": "new_items_since",
-}
 
 
 class ColdNASRecommender:
@@ -52,19 +39,15 @@ class ColdNASRecommender:
         self.description = description
 
     @classmethod
-    def from_run(cls, run: Run, data_dir: str | None) -> ColdNASRecommender:
+    def from_run(cls, run: Run, source: DataSource) -> ColdNASRecommender:
         """Load the best model of a run and the data that it was trained on.
 
         Raises:
             UserError: The run is not finished, or the data are not those it was trained on.
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
-        settings = run.config["settings"]
-        protocol = Protocol(**{name: settings[flag] for name, flag in _PROTOCOL_FLAGS.items()})
-        allowed = parse_allowed_ratings(
-            settings.get("rating_range", ""), settings.get("out_of_range", "refuse")
-        )
-        data = load_cold_start(settings["dataset"], data_dir, protocol, allowed)
+        settings = settings_of(run, ColdNASSettings, source)
+        data = load_data(settings)
         check_trained_on(run, describe_cold_start(data), "other data")
         options = dict(description["options"])
         options["hidden_units"] = tuple(options["hidden_units"])

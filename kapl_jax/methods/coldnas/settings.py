@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from kapl_jax.data.cold_start import ColdStartData
+from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import SCENARIOS, Protocol
 from kapl_jax.data.rating_range import OUT_OF_RANGE, AllowedRatings, parse_allowed_ratings
 from kapl_jax.errors import UserError
@@ -240,3 +242,14 @@ class ColdNASSettings(SearchSettings):
                 f"as 128,64,32, none above {_LARGEST_WIDTH} and at most {_MOST_LAYERS}"
             )
         return tuple(int(part) for part in parts)
+
+
+def load_data(settings: ColdNASSettings) -> ColdStartData:
+    """Return the data that the settings name.
+
+    Raises:
+        UserError: They cannot be used.
+    """
+    return load_cold_start(
+        settings.dataset, settings.data_dir or None, settings.protocol(), settings.allowed_ratings()
+    )

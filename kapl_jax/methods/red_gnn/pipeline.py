@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kapl_jax.data.reasoning import ReasoningData, load_reasoning_data
+from kapl_jax.data.reasoning import ReasoningData
+from kapl_jax.data.registry import GRAPHS
 from kapl_jax.errors import UserError
 from kapl_jax.methods.contenders import Contender, Outcomes
 from kapl_jax.methods.pipeline import SearchPipeline, run_pipeline
-from kapl_jax.methods.reasoning_data import describe_reasoning_data
+from kapl_jax.methods.reasoning_data import describe_reasoning_data, load_data
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem, mean_metrics
 from kapl_jax.methods.red_gnn.reasons import RedGNNExplainer, example_reasons
 from kapl_jax.methods.red_gnn.results import make_results
@@ -22,6 +23,7 @@ from kapl_jax.methods.red_gnn.space import narrowed
 from kapl_jax.methods.red_gnn.tasks import make_tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
 from kapl_jax.relational.regimes import fits_dense
+from kapl_jax.runs.config import config_of
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.population import Chunk, PopulationTrainer
 from kapl_jax.search.stage import Finish
@@ -34,12 +36,11 @@ def run_red_gnn(settings: RedGNNSettings) -> Path | None:
     Raises:
         UserError: The data or the run directory cannot be used.
     """
-    data = load_reasoning_data(
-        settings.dataset, settings.data_dir or None, settings.unseen_entities
-    )
+    data = load_data(settings, config_of(settings.workdir))
     return run_pipeline(
         "red_gnn",
         settings,
+        GRAPHS,
         describe_reasoning_data(data),
         data.warnings,
         lambda record: RedGNNPipeline(settings, data, record),

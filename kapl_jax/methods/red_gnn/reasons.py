@@ -22,6 +22,7 @@ from kapl_jax.methods.red_gnn.problem import mean_metrics
 from kapl_jax.methods.red_gnn.reasoner import Reasoner
 from kapl_jax.methods.red_gnn.tasks import Asked, Tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
 
 _QUERIES_AT_ONCE = 16
@@ -50,9 +51,9 @@ class RedGNNExplainer:
         self.trained = trained
 
     @classmethod
-    def from_run(cls, run: Run, data_dir: str | None) -> RedGNNExplainer:
+    def from_run(cls, run: Run, source: DataSource) -> RedGNNExplainer:
         """Load the best model of a run; see `TrainedRedGNN.from_run`."""
-        return cls(TrainedRedGNN.from_run(run, data_dir))
+        return cls(TrainedRedGNN.from_run(run, source))
 
     def explain(self, query: Query, answer: str | None, top: int) -> dict[str, Any]:
         """Return the answers to a query with their reasons, as `reasoning_text` reads them.

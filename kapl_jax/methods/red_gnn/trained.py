@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
-from kapl_jax.data.reasoning import ReasoningData, load_reasoning_data
+from kapl_jax.data.reasoning import ReasoningData
 from kapl_jax.explain.attention import GraphNames
 from kapl_jax.methods.answers import Query, unknown
 from kapl_jax.methods.graph_answers import GraphAnswers
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.reasoning_data import describe_reasoning_data
+from kapl_jax.methods.reasoning_data import describe_reasoning_data, load_data
 from kapl_jax.methods.red_gnn.reasoner import make_reasoner
+from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.methods.red_gnn.tasks import Tasks, make_tasks
-from kapl_jax.methods.trained_on import check_trained_on
+from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.parameters import Parameters
 from kapl_jax.runs.run_directory import Run
@@ -71,18 +72,17 @@ class TrainedRedGNN:
             self.graphs = (second, first)
 
     @classmethod
-    def from_run(cls, run: Run, data_dir: str | None) -> TrainedRedGNN:
+    def from_run(cls, run: Run, source: DataSource) -> TrainedRedGNN:
         """Load the best model of a run and the graphs that it was trained and tested on.
 
         Raises:
             UserError: The run is not finished, or the data are not those it was trained on.
         """
         parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
-        settings = run.config["settings"]
-        unseen = settings.get("unseen_entities", "error")
-        data = load_reasoning_data(settings["dataset"], data_dir, unseen)
+        settings = settings_of(run, RedGNNSettings, source)
+        data = load_data(settings, run.config)
         check_trained_on(run, describe_reasoning_data(data), "another graph")
-        tasks = make_tasks(data, int(settings["evaluation_batch_size"]))
+        tasks = make_tasks(data, settings.evaluation_batch_size)
         return cls(data, tasks, parameters, description)
 
     def graph_of(self, query: Query) -> AskedGraph:

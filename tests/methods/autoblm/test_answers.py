@@ -8,12 +8,14 @@ import jax
 import numpy as np
 import pytest
 
+from kapl_jax.data.knowledge_graph import load_knowledge_graph
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Query
 from kapl_jax.methods.autoblm import answers as module
 from kapl_jax.methods.autoblm.answers import AutoBLMAnswerer
 from kapl_jax.methods.graphs import describe_graph
 from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
 from tests.methods.autoblm.tiny import (
     ENTITIES,
@@ -117,12 +119,12 @@ def make_run(folder: Path, dataset: Path, **changes) -> Run:
 
 
 def tiny_graph_of_folder(folder):
-    return module.load_knowledge_graph(str(folder))
+    return load_knowledge_graph(str(folder))
 
 
 def test_a_run_gives_its_best_model(tmp_path):
     run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"))
-    loaded = AutoBLMAnswerer.from_run(run, None)
+    loaded = AutoBLMAnswerer.from_run(run, DataSource())
     assert loaded.graph.num_entities == ENTITIES
     for found, expected in zip(
         jax.tree.leaves(loaded._variables), jax.tree.leaves(make_parameters(False)), strict=True
@@ -136,19 +138,18 @@ def test_another_graph_of_the_same_counts_is_refused(tmp_path):
     run = make_run(tmp_path / "run", folder)
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join([*lines[1:], lines[0]]) + "\n")
-    with pytest.raises(
-        UserError, match=r"another graph than graph as found now \(digest"
-    ) as caught:
-        AutoBLMAnswerer.from_run(run, None)
+    expected = r"another graph than graph as found now \(dataset of the same counts, but"
+    with pytest.raises(UserError, match=expected) as caught:
+        AutoBLMAnswerer.from_run(run, DataSource())
     assert "\n" not in str(caught.value)
 
 
 def test_a_moved_graph_is_the_same(tmp_path):
     run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"), name="earlier name")
-    AutoBLMAnswerer.from_run(run, None)
+    AutoBLMAnswerer.from_run(run, DataSource())
 
 
 def test_a_run_without_a_model(tmp_path):
     run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
     with pytest.raises(UserError, match="there is no model yet"):
-        AutoBLMAnswerer.from_run(run, None)
+        AutoBLMAnswerer.from_run(run, DataSource())

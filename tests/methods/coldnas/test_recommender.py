@@ -16,6 +16,7 @@ from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.recommender import ColdNASRecommender
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.registry import load_recommender
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.modulation.structures import parse_structure
 from kapl_jax.runs.run_directory import RunDirectory, read_run
 from kapl_jax.runs.settings import identity
@@ -86,7 +87,7 @@ def hide_item(ratings, settings):
 
 @pytest.fixture(scope="module")
 def recommender(folder) -> ColdNASRecommender:
-    return load_recommender(read_run(folder / "run"), None)
+    return load_recommender(read_run(folder / "run"), DataSource())
 
 
 def user_of(recommender, folder, *rows, features=""):
@@ -213,7 +214,7 @@ def test_networks_recommend_too(folder, tmp_path):
     settings = small_settings(folder, search_space="networks", network_units=3)
     space = NetworkSpace(2, 3)
     run = write_run(tmp_path / "run", settings, space.of_operations(PART))
-    networks = load_recommender(run, None)
+    networks = load_recommender(run, DataSource())
     assert networks.model.structure.dtype == np.float32
     user = user_of(networks, folder, "i1,5", "i3,1")
     found = {one.item: one.rating for one in networks.recommend(user, 9)}
@@ -225,13 +226,15 @@ def test_networks_recommend_too(folder, tmp_path):
 
 def test_other_ratings_than_in_training_are_refused(folder, tmp_path):
     config = json.loads((folder / "run" / "config.json").read_text())
-    config["dataset"]["items"] = 7
+    config["dataset"] |= {"items": 7, "digest": "other"}
     run = dataclasses.replace(read_run(folder / "run"), config=config)
-    with pytest.raises(UserError, match=r"trained on other data .*\(items 9, not 7\).*--data_dir"):
-        load_recommender(run, None)
+    with pytest.raises(
+        UserError, match=r"trained on other data .*\(dataset items=7, not 9\).*--data_dir"
+    ):
+        load_recommender(run, DataSource())
 
 
 def test_an_unfinished_run_recommends_nothing(folder, tmp_path):
     run = dataclasses.replace(read_run(folder / "run"), path=tmp_path)
     with pytest.raises(UserError, match="there is no model yet; let the run finish first"):
-        load_recommender(run, None)
+        load_recommender(run, DataSource())

@@ -15,6 +15,7 @@ from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.reasoning_data import describe_reasoning_data
 from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer, ids_of
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
+from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
 from tests.data.graph_folders import SPLITS, Graph, write_listed
 from tests.methods.best_answers import assert_best_answers
@@ -127,7 +128,8 @@ def write_tiny_graph(folder: Path) -> Path:
 def test_a_run_gives_its_best_model(tmp_path):
     run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"))
     queries = [tail_query(3, 1), head_query(0, 7)]
-    assert RedGNNAnswerer.from_run(run, None).answer(queries, 3) == answerer().answer(queries, 3)
+    found = RedGNNAnswerer.from_run(run, DataSource()).answer(queries, 3)
+    assert found == answerer().answer(queries, 3)
 
 
 def test_another_graph_is_refused(tmp_path):
@@ -136,11 +138,11 @@ def test_another_graph_is_refused(tmp_path):
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[1:]) + "\n")
     with pytest.raises(UserError, match="another graph than graph as found now") as caught:
-        RedGNNAnswerer.from_run(run, None)
+        RedGNNAnswerer.from_run(run, DataSource())
     assert "\n" not in str(caught.value)
 
 
 def test_a_run_without_a_model(tmp_path):
     run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
     with pytest.raises(UserError, match="there is no model yet"):
-        RedGNNAnswerer.from_run(run, None)
+        RedGNNAnswerer.from_run(run, DataSource())
