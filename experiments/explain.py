@@ -29,6 +29,7 @@ from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.files import write_bytes, write_json
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
+from kapl_jax.runs.report.metrics import read_metrics
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
 
@@ -96,8 +97,8 @@ def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
 
 def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
     rules = load_explainer(run, _source(settings)).rules(settings.explained_answers)
-    model = (run.results or {}).get("test", {}).get("mrr", {}).get("mean")
-    rules["mrr"]["model"] = model
+    found = read_metrics((run.results or {}).get("test")).get("mrr")
+    rules["mrr"]["model"] = None if found is None else found.mean
     print(rules_text(rules))
     _save(folder, "rules.json", rules)
     print(f"all rules: {folder / 'rules.json'}")

@@ -45,19 +45,56 @@ def best_seed(outcomes: Sequence[Outcome]) -> Outcome:
     return max(outcomes, key=lambda one: one.score)
 
 
-def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Return mean and sample standard deviation over seeds of each metric."""
-    summary = {}
+def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
+    """Return mean and sample standard deviation of each metric over seeds, None for one seed."""
+    summary: dict[str, dict[str, float | None]] = {}
     for name in runs[0]:
         values = np.array([run[name] for run in runs], float)
-        deviation = values.std(ddof=1) if len(values) > 1 else 0.0
-        summary[name] = {"mean": float(values.mean()), "std": float(deviation)}
+        deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+        summary[name] = {"mean": float(values.mean()), "std": deviation}
     return summary
 
 
-def mrr_text(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """Return mean and deviation of the MRR of `spread`, as people read it."""
-    return f"{metrics['mrr']['mean']:.4f} ± {metrics['mrr']['std']:.4f}"
+def best_line(best: Mapping[str, Any], same_as: str = "") -> str:
+    """Return what was best on validation, for people; `same_as` says what it equals."""
+    return f"best on validation   {best.get('name', '')}{same_as}: {best.get('formula', '')}"
+
+
+def score_lines(results: Mapping[str, Any], metric: str, label: str, sign: float) -> list[str]:
+    """Return how the best does, and the best preset beside it, for people.
+
+    Args:
+        results: What results.json holds; what it lacks is left out.
+        metric: The metric that is selected by.
+        label: What people call it.
+        sign: -1.0 where less of it is better.
+    """
+    known = {
+        name: row
+        for name, row in results.get("baselines", {}).items()
+        if metric in row.get("valid", {})
+    }
+    rows = [("", results)]
+    if known:
+        best = max(known, key=lambda name: sign * _mean_of(known[name]["valid"][metric]))
+        rows.append((f"  (best preset, {best})", known[best]))
+    return [
+        f"{f'{title} {label}':<20} {_metric_text(row[split][metric])}{note}"
+        for note, row in rows
+        for split, title in (("valid", "validation"), ("test", "test"))
+        if metric in row.get(split, {})
+    ]
+
+
+def _mean_of(value: Any) -> float:
+    return float(value["mean"] if isinstance(value, Mapping) else value)
+
+
+def _metric_text(value: Any) -> str:
+    """Return mean and deviation; of one seed there is none."""
+    deviation = value.get("std") if isinstance(value, Mapping) else None
+    shown = f"{_mean_of(value):.4f}"
+    return shown if deviation is None else f"{shown} ± {deviation:.4f}"
 
 
 def metrics_of_seeds(outcomes: Sequence[Outcome]) -> dict[str, Any]:

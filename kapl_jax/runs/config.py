@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kapl_jax.errors import UserError
+from kapl_jax.runs.shapes import kind_of_json
 
 CONFIG = "config.json"
 _PARTS = {"method": str, "settings": dict, "dataset": dict, "versions": dict}
@@ -135,12 +136,6 @@ def differing_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     if counts or "digest" not in now:
         return counts
     return ["dataset of the same counts, but of other names, numbers or triples"]
-
-
-def kind_of_json(value: Any) -> str:
-    """Return what a JSON value is, in words."""
-    words = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
-    return "null" if value is None else words.get(type(value), "a number")
 
 
 def _version() -> str:

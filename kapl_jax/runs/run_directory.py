@@ -23,6 +23,8 @@ from kapl_jax.runs.files import (
 )
 from kapl_jax.runs.lock import RunLock, is_of_lock
 from kapl_jax.runs.program import print_warnings
+from kapl_jax.runs.results_shape import RESULTS as RESULTS_SHAPE
+from kapl_jax.runs.shapes import fitting
 from kapl_jax.runs.tensorboard import TensorBoardLog
 
 METRICS, RESULTS = "metrics.jsonl", "results.json"
@@ -58,7 +60,7 @@ def read_run(path: str | Path) -> Run:
             f"{folder}: not a run directory, there is no {CONFIG} in it; expected the --workdir "
             "of an earlier run"
         )
-    results = read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
+    results = _read_results(folder / RESULTS) if (folder / RESULTS).is_file() else None
     return Run(folder, read_config(folder), _read_events(folder / METRICS).events, results)
 
 
@@ -216,6 +218,15 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
             "give --workdir a new folder"
         )
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    """Return results.json without the parts that this version cannot read, with a warning."""
+    results, left_out = fitting(read_json(path), RESULTS_SHAPE)
+    if left_out:
+        more = f" and {len(left_out) - 1} more" if left_out[1:] else ""
+        print_warnings([f"{path}: {left_out[0]}{more}; left out, as this version cannot read it"])
+    return dict(results)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,8 +14,9 @@ from absl import flags
 
 from kapl_jax.errors import UserError
 from kapl_jax.paths import expand_user
-from kapl_jax.runs.config import CONFIG, config_of, kind_of_json
+from kapl_jax.runs.config import CONFIG, config_of
 from kapl_jax.runs.flag_types import INTEGER, NUMBER, PATH, SWITCH, TEXT, FlagType, one_of
+from kapl_jax.runs.shapes import kind_of_json
 
 T = TypeVar("T")
 _TYPES: Mapping[Any, FlagType] = {
@@ -174,10 +175,9 @@ def identity(settings: Any) -> dict[str, Any]:
 
 def _name_of_data(values: Mapping[str, Any]) -> str:
     """Return what the data are called by the run in --workdir, or else by --dataset."""
-    if "dataset" not in values or not values.get("workdir"):
-        return ""
-    recorded = config_of(expand_user(str(values["workdir"]))).get("settings", {})
-    return str(recorded.get("dataset", values["dataset"]))
+    workdir = values.get("workdir")
+    recorded = config_of(expand_user(str(workdir))).get("settings", {}) if workdir else {}
+    return str(recorded.get("dataset", values.get("dataset", "")))
 
 
 def _type_of(field: dataclasses.Field[Any], kind: Any) -> FlagType:

@@ -53,7 +53,7 @@ def test_mean_and_sample_deviation():
     found = spread([{"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 2.0}, {"a": 6.0, "b": 2.0}])
     assert found["a"] == {"mean": 3.0, "std": pytest.approx(np.sqrt((4 + 1 + 9) / 2))}
     assert found["b"] == {"mean": 2.0, "std": 0.0}
-    assert spread([{"a": 4.0}]) == {"a": {"mean": 4.0, "std": 0.0}}
+    assert spread([{"a": 4.0}]) == {"a": {"mean": 4.0, "std": None}}
 
 
 def test_rows_hold_both_splits_and_the_hyperparameters():

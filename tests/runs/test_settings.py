@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 
 import pytest
@@ -210,6 +211,24 @@ def fitting(dataset):
 )
 def test_what_suits_the_data_is_taken_for_flags_not_given(values, arguments, expected):
     assert parse(values, Sized, *arguments, suggested=fitting) == expected
+
+
+@dataclasses.dataclass(frozen=True)
+class Continued(Sized):
+    workdir: str = setting("", "Where.", path=True, identity=False)
+
+
+@pytest.mark.parametrize(
+    ("began_with", "called_now", "size"), [("small", "/a/b", 7), ("/a/b", "small", 3)]
+)
+def test_a_run_keeps_to_what_suited_the_name_it_began_with(
+    values, tmp_path, began_with, called_now, size
+):
+    config = {"settings": {"dataset": began_with}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    flags = (f"--dataset={called_now}", f"--workdir={tmp_path}")
+    found = parse(values, Continued, *flags, suggested=fitting)
+    assert (found.dataset, found.size) == (called_now, size)
 
 
 def test_what_is_suggested_is_checked_too(values):

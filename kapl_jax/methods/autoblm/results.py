@@ -18,10 +18,11 @@ from kapl_jax.methods.contenders import (
     Contender,
     Outcomes,
     best_contender,
+    best_line,
     best_seed,
     metrics_of_seeds,
-    mrr_text,
     result_rows,
+    score_lines,
 )
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.search.stage import Outcome
@@ -97,19 +98,14 @@ def _by_group(graph: KnowledgeGraph, ranks: np.ndarray) -> dict[str, Any]:
 
 def describe_results(results: Mapping[str, Any]) -> str:
     """Return a few lines for the terminal: what was found, and how it stands to the presets."""
-    best = results["best"]
-    lines: list[str] = []
+    best = results.get("best", {})
     equivalent: list[str] = next(
-        (row["equivalent_to"] for row in results["searched"] if row["name"] == best["name"]), []
+        (
+            row.get("equivalent_to", [])
+            for row in results.get("searched", [])
+            if row.get("name") == best.get("name")
+        ),
+        [],
     )
-    named = f"{best['name']}, equivalent to {equivalent[0]}" if equivalent else best["name"]
-    lines.append(f"best on validation   {named}: {best['formula']}")
-    rows = [("", results["valid"], results["test"])]
-    baselines = results["baselines"]
-    if baselines:
-        name = max(baselines, key=lambda one: baselines[one]["valid"]["mrr"]["mean"])
-        rows.append((f"  (best preset, {name})", baselines[name]["valid"], baselines[name]["test"]))
-    for label, valid, test in rows:
-        lines.append(f"validation MRR       {mrr_text(valid)}{label}")
-        lines.append(f"test MRR             {mrr_text(test)}{label}")
-    return "\n".join(lines)
+    same_as = f", equivalent to {equivalent[0]}" if equivalent else ""
+    return "\n".join([best_line(best, same_as), *score_lines(results, "mrr", "MRR", 1.0)])

@@ -20,9 +20,11 @@ from kapl_jax.methods.contenders import (
     Contender,
     Outcomes,
     best_contender,
+    best_line,
     best_seed,
     metrics_of_seeds,
     result_rows,
+    score_lines,
 )
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.modulation.structures import OPERATIONS, preset, preset_names, structure_text
@@ -165,33 +167,20 @@ def _cells(marked: np.ndarray) -> list[str]:
 
 def describe_results(results: Mapping[str, Any]) -> str:
     """Return a few lines for the terminal: what was found, and how it stands to the presets."""
-    objective, best = results["objective"], results["best"]
-    same = [name for name in best.get("equivalent_to", []) if name != best["name"]]
-    named = f"{best['name']}, the same as {same[0]}" if same else best["name"]
-    lines = [f"best on validation   {named}: {best['formula']}"]
+    objective, best = results.get("objective", "mse"), results.get("best", {})
+    same = [name for name in best.get("equivalent_to", []) if name != best.get("name")]
+    lines = [best_line(best, f", the same as {same[0]}" if same else "")]
     lines += [f"  {expression}" for expression in best.get("expressions", [])]
-    rows = [("", results["valid"], results["test"])]
-    baselines = results["baselines"]
-    if baselines:
-        name = _best_of(baselines, objective)
-        rows.append((f"  (best preset, {name})", baselines[name]["valid"], baselines[name]["test"]))
-    for label, valid, test in rows:
-        for split, metrics in (("validation", valid), ("test", test)):
-            value = metrics[objective]
-            shown = f"{value['mean']:.4f} ± {value['std']:.4f}{label}"
-            lines.append(f"{f'{split} {objective}':<20} {shown}")
+    lines += score_lines(results, objective, objective, sign(objective))
     if "pruning" in results:
         lines.append(f"smallest as good     {results['pruning']['formula']}")
     items = results.get("unseen_items", {})
     if items.get("test"):
-        lines.append(f"not in training      {items['test']} of {items['test_items']} test items")
+        lines.append(
+            f"not in training      {items['test']} of {items.get('test_items', '?')} test items"
+        )
     if "planted" in results:
         planted = results["planted"]
-        verdict = "found again" if planted["recovered"] else "not found"
-        lines.append(f"planted              {planted['formula']}: {verdict}")
+        verdict = "found again" if planted.get("recovered") else "not found"
+        lines.append(f"planted              {planted.get('formula', '')}: {verdict}")
     return "\n".join(lines)
-
-
-def _best_of(rows: Mapping[str, Mapping[str, Any]], objective: str) -> str:
-    factor = sign(objective)
-    return max(rows, key=lambda name: factor * rows[name]["valid"][objective]["mean"])

@@ -13,10 +13,11 @@ from kapl_jax.methods.contenders import (
     Contender,
     Outcomes,
     best_contender,
+    best_line,
     best_seed,
     metrics_of_seeds,
-    mrr_text,
     result_rows,
+    score_lines,
 )
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.red_gnn.problem import mean_metrics
@@ -119,17 +120,17 @@ def _of(ranks: np.ndarray, part: np.ndarray) -> dict[str, np.ndarray]:
 
 def describe_results(results: Mapping[str, Any]) -> str:
     """Return a few lines for the terminal: what was trained, and how well it answers."""
-    best = results["best"]
-    lines = [
-        f"best on validation   {best['name']}: {best['formula']}",
-        f"validation MRR       {mrr_text(results['valid'])}",
-        f"test MRR             {mrr_text(results['test'])}",
-        f"test answers in reach of {best['structure']['num_layers']} steps: "
-        f"{results['reach']['test']:.1%}",
-    ]
+    best = results.get("best", {})
+    lines = [best_line(best), *score_lines(results, "mrr", "MRR", 1.0)]
+    if "test" in results.get("reach", {}):
+        structure = best.get("structure")
+        steps = structure.get("num_layers") if isinstance(structure, Mapping) else None
+        within = f"in reach of {steps} steps" if steps else "in reach"
+        lines.append(f"test answers {within}: {results['reach']['test']:.1%}")
     for name, metrics in results.get("by_file", {}).items():
-        lines.append(f"  of {name}.txt alone {metrics['mrr']:.4f}")
-    rules = results.get("rules")
-    if rules:
-        lines.append(f"rules alone, MRR     {rules['mrr']['rules']:.4f}")
+        if "mrr" in metrics:
+            lines.append(f"  of {name}.txt alone {metrics['mrr']:.4f}")
+    rules = results.get("rules", {}).get("mrr", {})
+    if "rules" in rules:
+        lines.append(f"rules alone, MRR     {rules['rules']:.4f}")
     return "\n".join(lines)

@@ -32,7 +32,7 @@ class Row:
         run: Its directory.
         method: Its method.
         dataset: Its dataset.
-        searcher: Its searcher, None for a method that does not search.
+        searcher: Its searcher, None where nothing was searched.
         stage: `done`, or the stage it is in.
         best: Name of the best model, None while there is none.
         formula: The best model in symbols, of the search so far for an unfinished run.
@@ -160,7 +160,7 @@ def _columns(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
         *(_metric_column("Valid", "valid", name) for name in mains),
         *(_metric_column("Test", "test", name) for name in [*mains, *others]),
         ("Parameters", lambda row: count(row.parameters)),
-        ("Candidates", lambda row: count(row.candidates)),
+        ("Candidates", lambda row: count(row.candidates) if row.searcher else MISSING),
         ("Seeds", lambda row: count(row.seeds)),
         ("Time", lambda row: duration(row.seconds)),
         ("Device", lambda row: row.device or MISSING),

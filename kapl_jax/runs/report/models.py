@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kapl_jax.runs.report.metrics import Metrics, merit, read_metrics
-from kapl_jax.runs.report.summary import main_metric
+from kapl_jax.runs.report.metrics import Metrics, merit
+from kapl_jax.runs.report.summary import main_metric, metrics
 from kapl_jax.runs.run_directory import Run
 
 
@@ -45,7 +45,7 @@ def found_model(run: Run) -> Model | None:
     best, baselines = run.results["best"], run.results.get("baselines") or {}
     name = best.get("name") or _name_of(run, best.get("structure")) or "found"
     entry = {**best, **{key: run.results.get(key) for key in ("valid", "test", "parameters")}}
-    return _model(name, entry, searched=name not in baselines)
+    return _model(run, name, entry, searched=name not in baselines)
 
 
 def final_models(run: Run) -> list[Model]:
@@ -55,11 +55,11 @@ def final_models(run: Run) -> list[Model]:
     """
     results = run.results or {}
     searched = [
-        _model(entry.get("name") or f"searched-{place}", entry, searched=True)
+        _model(run, entry.get("name") or f"searched-{place}", entry, searched=True)
         for place, entry in enumerate(results.get("searched") or [], start=1)
     ]
     baselines = [
-        _model(name, entry, searched=False)
+        _model(run, name, entry, searched=False)
         for name, entry in (results.get("baselines") or {}).items()
     ]
     found = found_model(run)
@@ -90,14 +90,14 @@ def _name_of(run: Run, structure: Any) -> str | None:
     )
 
 
-def _model(name: str, entry: Mapping[str, Any], searched: bool) -> Model:
+def _model(run: Run, name: str, entry: Mapping[str, Any], searched: bool) -> Model:
     return Model(
         name=str(name),
         searched=searched,
         structure=entry.get("structure"),
         formula=str(entry.get("formula") or ""),
         hyperparameters=entry.get("hyperparameters") or {},
-        valid=read_metrics(entry.get("valid")),
-        test=read_metrics(entry.get("test")),
+        valid=metrics(run, entry.get("valid")),
+        test=metrics(run, entry.get("test")),
         parameters=entry.get("parameters"),
     )

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from kapl_jax.evaluation.objectives import sign
-from kapl_jax.runs.report.metrics import metric_label
+from kapl_jax.runs.report.metrics import Spread, metric_label, read_metrics
 from kapl_jax.runs.run_directory import Run
 
 # Metrics by which runs are ordered, most telling first; the first one a run has is its main metric.
@@ -52,9 +52,10 @@ def dataset(run: Run) -> str:
 
 
 def searcher(run: Run) -> str | None:
-    """Return the name of the searcher, None for a method that does not search."""
+    """Return the name of the searcher, None where nothing was searched."""
     found = _result(run, "searcher") or setting(run, "searcher")
-    return None if found is None else str(found)
+    # What was given by --structure is trained without a search.
+    return None if found in (None, "none") or setting(run, "structure") else str(found)
 
 
 def setting(run: Run, name: str) -> Any:
@@ -83,6 +84,21 @@ def seeds(run: Run) -> int | None:
     """Return the number of seeds of the final stage."""
     found = _result(run, "seeds") or setting(run, "seeds")
     return found if isinstance(found, int) else None
+
+
+def metrics(run: Run, entry: Mapping[str, Any] | None) -> dict[str, Spread]:
+    """Return the metrics of an entry; of a single seed there is no deviation."""
+    found = read_metrics(entry)
+    if seeds(run) != 1:
+        return found
+    return {name: Spread(one.mean) for name, one in found.items()}
+
+
+def spread_note(runs: Sequence[Run]) -> str:
+    """Return a sentence on what figures of these runs are over seeds."""
+    if all(seeds(run) == 1 for run in runs):
+        return "Of one seed."
+    return "Mean ± standard deviation over seeds."
 
 
 def candidates_trained(run: Run) -> int:

@@ -52,7 +52,8 @@ def _message(run: Run) -> str:
     if not found.searched:
         return f"The best {terms.candidate} is the {terms.baseline} {found.name}: {reached}."
     if baseline is None:
-        return f"The best {terms.candidate} found reaches {reached}."
+        kind = "found" if summary.searcher(run) else "given"
+        return f"The best {terms.candidate} {kind} reaches {reached}."
     gain = summary.as_metric(run, merit(found.valid, by) - merit(baseline.valid, by))
     verdict = f"{gain:+.4f} against" if abs(gain) >= 5e-5 else "level with"
     direction = f"; {better(sign(by))}" if by in LOWER_IS_BETTER else ""
@@ -85,11 +86,12 @@ def _formula(run: Run) -> tuple[str, str] | None:
 def _facts(run: Run) -> list[tuple[str, str]]:
     data = run.config.get("dataset") or {}
     sizes = [f"{count(data[key])} {key}" for key in _SIZES if key in data]
-    name = summary.dataset(run)
+    name, searcher = summary.dataset(run), summary.searcher(run)
     entries = [
         ("Dataset", f"{name} ({', '.join(sizes)})" if sizes else name),
-        ("Method", ", ".join(filter(None, (summary.method(run), summary.searcher(run))))),
-        ("Candidates trained", count(summary.candidates_trained(run))),
+        ("Method", summary.method(run)),
+        ("Search", searcher or f"none, {summary.words([run]).candidate}s were given"),
+        ("Candidates trained", count(summary.candidates_trained(run)) if searcher else ""),
         ("Seeds of the final stage", count(summary.seeds(run))),
         ("Parameters", count((run.results or {}).get("parameters"))),
         ("Adapted per user", count((run.results or {}).get("adapted_per_user"))),
@@ -135,6 +137,6 @@ def _versus(run: Run) -> Table | None:
         ]
         for role, model in beside
     ]
-    caption = "Mean ± standard deviation over seeds; chosen by validation, test reported once."
+    caption = f"{summary.spread_note([run])} Chosen by validation, test reported once."
     caption = f"{caption} {direction_note([by, *names])}".rstrip()
     return Table(header, rows, frozenset({0, 1}), frozenset({0}), caption)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kapl_jax.runs.report import summary
 from kapl_jax.runs.report.comparison import columns, compare, text_columns
 from kapl_jax.runs.report.metrics import MINOR_METRICS, direction_note
 from kapl_jax.runs.report.section import Section, Table
@@ -11,7 +12,6 @@ from kapl_jax.runs.run_directory import Run
 
 # Columns left to the next section, so that the table fits a screen.
 _IN_HEADLINE = frozenset({"Method", "Seeds", "Parameters", "Time", "Device", "Best"})
-_CAPTION = "Ordered by dataset, then by validation. Mean ± standard deviation over seeds."
 
 
 def overview(runs: Sequence[Run]) -> Section | None:
@@ -24,10 +24,11 @@ def overview(runs: Sequence[Run]) -> Section | None:
     header = [titles[place] for place in kept]
     known = [name for line in lines for name in (line.metric, *line.test)]
     names = [name for name in known if name not in MINOR_METRICS]
+    caption = f"Ordered by dataset, then by validation. {summary.spread_note(runs)}"
     table = Table(
         header,
         [[row[place] for place in kept] for row in cells],
         text_columns(header),
-        caption=f"{_CAPTION} {direction_note(names)}".rstrip(),
+        caption=f"{caption} {direction_note(names)}".rstrip(),
     )
     return Section("runs", "Runs", "What each run found, side by side.", [table])

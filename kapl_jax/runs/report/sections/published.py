@@ -45,7 +45,7 @@ def published(runs: Sequence[Run]) -> Section | None:
     tables = []
     for run, label in zip(runs, summary.labels(runs), strict=True):
         entry = (run.results or {}).get("published") or {}
-        if lines := _ours(entry) + _theirs(entry):
+        if lines := _ours(run, entry) + _theirs(entry):
             tables.append(_table(run, lines, entry, label if len(runs) > 1 else ""))
     if not tables:
         return None
@@ -56,12 +56,12 @@ def published(runs: Sequence[Run]) -> Section | None:
     return Section("published", "Selected on validation and on test users", lead, tables)
 
 
-def _ours(entry: Mapping[str, Any]) -> list[Line]:
+def _ours(run: Run, entry: Mapping[str, Any]) -> list[Line]:
     """Return the models of this run, under one protocol after the other."""
     protocols = entry.get("protocols") or {}
     names = dict.fromkeys(name for models in protocols.values() for name in models)
     lines = [
-        Line(name, label, read_metrics((protocols.get(protocol) or {}).get(name)))
+        Line(name, label, summary.metrics(run, (protocols.get(protocol) or {}).get(name)))
         for name in names
         for protocol, label in _PROTOCOLS.items()
     ]
@@ -88,5 +88,5 @@ def _table(run: Run, lines: Sequence[Line], entry: Mapping[str, Any], heading: s
         if found and line.model == found.name and line.origin in _PROTOCOLS.values()
     )
     source = f"Published figures: {entry['source']}." if entry.get("source") else ""
-    caption = f"{source} Mean ± standard deviation over seeds. {direction_note(names)}".strip()
+    caption = f"{source} {summary.spread_note([run])} {direction_note(names)}".strip()
     return Table(header, rows, frozenset({0, 1}), strong, caption, heading=heading)

@@ -50,7 +50,10 @@ def _figure(run: Run, models: Sequence[Model], heading: str, name: str) -> Figur
         f"{m.name} {metric_value(m.valid, by)}, test {metric_value(m.test, by)}" for m in models
     )
     svg = to_svg(drawn, name, f"{metric_label(by)} in validation and test. {words}")
-    caption = "Mean over seeds with one standard deviation to each side; the shaded row was chosen."
+    chosen = "the shaded row was chosen."
+    one = summary.seeds(run) == 1
+    spread = "Of one seed" if one else "Mean over seeds with one standard deviation to each side"
+    caption = f"{spread}; {chosen}"
     return Figure(svg, caption, heading)
 
 
@@ -72,7 +75,7 @@ def _table(run: Run, models: Sequence[Model]) -> Table:
     ]
     strong = frozenset(place for place, model in enumerate(models) if _stressed(run, model))
     note = direction_note(name for name in [by, *names] if name not in MINOR_METRICS)
-    caption = f"Ordered by validation. Mean ± standard deviation over seeds. {note}".rstrip()
+    caption = f"Ordered by validation. {summary.spread_note([run])} {note}".rstrip()
     return Table(header, rows, frozenset({0, 1}), strong, caption)
 
 

@@ -1,0 +1,129 @@
+"""What JSON of other versions, or of other hands, must look like to be read: the rest is left out.
+
+A shape is a type; `[shape]`, a list; `{str: shape}`, an object with any keys; `{"name": shape}`, an
+object with these keys, of which those with a `?` at their end may be missing or null; or one of the
+functions below. Keys that a shape does not name are let through: who does not know them does not
+read them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+Shape = Any
+
+
+def number(value: Any) -> bool:
+    """A finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def array(value: Any) -> bool:
+    """A list of numbers or flags, or lists of lists of them, of equal lengths."""
+    if not isinstance(value, list):
+        return False
+    try:
+        return np.asarray(value).dtype.kind in "biuf"
+    except ValueError:
+        return False
+
+
+def texts(value: Any) -> bool:
+    """A list of texts."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def structure(value: Any) -> bool:
+    """A candidate: an array, or choices by name."""
+    return isinstance(value, dict) or array(value)
+
+
+def fitting(value: Any, shape: Shape, place: str = "") -> tuple[Any, list[str]]:
+    """Return what of a JSON value fits a shape, and what was left out.
+
+    Args:
+        value: The value; it is not changed.
+        shape: The shape.
+        place: Where the value stands, for what is said.
+
+    Returns:
+        The fitting part, None where nothing fits, and for each part that was left out where it
+        stood, such as `best.formula: found a list`.
+    """
+    problems: list[str] = []
+    try:
+        return _fitting(value, shape, place, problems), problems
+    except _Misfit as misfit:
+        return None, [*problems, str(misfit)]
+
+
+class _Misfit(Exception):
+    pass
+
+
+def _fitting(value: Any, shape: Shape, place: str, problems: list[str]) -> Any:
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            raise _misfit(value, place)
+        entries = _any_entries if str in shape else _named_entries
+        return dict(entries(value, shape, place, problems))
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            raise _misfit(value, place)
+        numbered = enumerate(value)
+        kept = (_tried(one, shape[0], f"{place}[{at}]", problems) for at, one in numbered)
+        return [one for one in kept if one is not None]
+    if not (isinstance(value, shape) if isinstance(shape, type) else shape(value)):
+        raise _misfit(value, place)
+    return value
+
+
+def _tried(value: Any, shape: Shape, place: str, problems: list[str]) -> Any:
+    kept, found = fitting(value, shape, place)
+    problems += found
+    return kept
+
+
+def _any_entries(
+    value: dict[str, Any], shape: dict[Any, Shape], place: str, problems: list[str]
+) -> Iterator[tuple[str, Any]]:
+    for name, entry in value.items():
+        kept = _tried(entry, shape[str], _within(place, name), problems)
+        if kept is not None:
+            yield name, kept
+
+
+def _named_entries(
+    value: dict[str, Any], shape: dict[str, Shape], place: str, problems: list[str]
+) -> Iterator[tuple[str, Any]]:
+    named = {name.removesuffix("?"): part for name, part in shape.items()}
+    for name in shape:
+        if not name.endswith("?") and name not in value:
+            raise _Misfit(f"{_within(place, name)}: missing")
+    for name, entry in value.items():
+        if name not in named:
+            yield name, entry
+        elif name in shape:
+            yield name, _fitting(entry, named[name], _within(place, name), problems)
+        elif entry is not None:
+            kept = _tried(entry, named[name], _within(place, name), problems)
+            if kept is not None:
+                yield name, kept
+
+
+def _within(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _misfit(value: Any, place: str) -> _Misfit:
+    return _Misfit(f"{place}: found {kind_of_json(value)}")
+
+
+def kind_of_json(value: Any) -> str:
+    """Return what a JSON value is, in words."""
+    words = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+    return "null" if value is None else words.get(type(value), "a number")
