@@ -93,7 +93,7 @@ def reasoning_pictures(explanation: Mapping[str, Any]) -> dict[str, bytes]:
     """
     query = explanation["query"]
     answers = read_explained([{"query": query, **entry} for entry in explanation["answers"]])
-    drawn = [one for one in answers if one.is_reached and one.paths]
+    drawn = [one for one in answers if one.is_drawable]
     return {f"digraph-{place}.svg": digraph_svg(one) for place, one in enumerate(drawn, start=1)}
 
 

@@ -78,6 +78,14 @@ class Explained:
         """Whether some walk is known to lead to the answer."""
         return any(self.layers)
 
+    @property
+    def is_drawable(self) -> bool:
+        """Whether there is a path to draw, whose strongest walk is among the edges."""
+        if not self.paths or len(self.paths[0].walk) != len(self.layers):
+            return False
+        edges = [{(one.source, one.relation, one.target) for one in part} for part in self.layers]
+        return all(step in part for step, part in zip(self.paths[0].walk, edges, strict=True))
+
 
 def explain_answer(
     trace: AttentionTrace,

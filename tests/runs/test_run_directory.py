@@ -38,14 +38,14 @@ def test_what_was_logged_is_read(tmp_path):
     assert scores(run.recorded("candidate")) == [None, 0.5]
     assert scores(run.recorded("candidate", "final")) == [0.5]
     assert not run.is_finished
-    run.write_results({"best": (1, 2)})
+    run.write_results({"best": {"structure": (1, 2)}})
     assert run.is_finished
     run.close()
     found = read_run(folder)
     assert found.path == folder
     assert found.config["settings"]["dims"] == [1, 2]
     assert scores(found.events) == [None, 0.5, 2]
-    assert found.results == {"best": [1, 2]}
+    assert found.results == {"best": {"structure": [1, 2]}}
 
 
 def test_several_events_are_one_write(tmp_path, monkeypatch):

@@ -85,7 +85,7 @@ def _formula(run: Run) -> tuple[str, str] | None:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     data = run.config.get("dataset") or {}
-    sizes = [f"{count(data[key])} {key}" for key in _SIZES if key in data]
+    sizes = [f"{count(data[key])} {key}" for key in _SIZES if isinstance(data.get(key), int)]
     name, searcher = summary.dataset(run), summary.searcher(run)
     entries = [
         ("Dataset", f"{name} ({', '.join(sizes)})" if sizes else name),

@@ -23,7 +23,7 @@ def paths(runs: Sequence[Run]) -> Section | None:
     for place, (run, label) in enumerate(zip(runs, summary.labels(runs), strict=True)):
         explained = read_explained((run.results or {}).get("paths"))
         suffix = f" ({label})" if len(runs) > 1 else ""
-        for shown, one in enumerate(one for one in explained if one.is_reached and one.paths):
+        for shown, one in enumerate(one for one in explained if one.is_drawable):
             blocks += _blocks(one, suffix, f"paths{place}-{shown}")
     if not blocks:
         return None
