@@ -1,9 +1,9 @@
 # Makes the environment at the top of the project; sourced by the other tools.
 # Usage: make_environment EXTRA   ("" for the library alone)
-# PYTHON is the Python that it is made with, ENVIRONMENT the folder, .venv if not given.
+# PYTHON is the Python that it is made with, VENV the folder, .venv if not given.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-environment="${ENVIRONMENT:-.venv}"
+environment="${VENV:-.venv}"
 
 make_environment() {
     local wanted=".[${1}]"

@@ -13,6 +13,7 @@ from tests.data.graph_folders import write
 from tests.end_to_end.programs import assert_one_line_error, run_program
 from tests.methods.coldnas.runs import ITEMS, PROTOCOL, SIZES, SMALL, as_flags, write_tiny_ratings
 
+pytestmark = pytest.mark.slow
 SMALL_FLAGS = as_flags({**SMALL, "presets": "film", "candidates": 4, "seeds": 2, "finalists": 1})
 COMMAND = ("--dataset=ratings", "--workdir=run", "--cpu_devices=2", *SMALL_FLAGS)
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -14,6 +14,7 @@ from tests.data.graph_folders import write
 from tests.end_to_end.programs import assert_one_line_error, run_program
 from tests.methods.red_gnn.family import write_family
 
+pytestmark = pytest.mark.slow
 SMALL_FLAGS = (
     "--num_layers=2",
     "--hidden_dim=8",

@@ -6,11 +6,21 @@ import functools
 
 import jax
 import numpy as np
+import pytest
 
 from kapl_jax.search import population
 from kapl_jax.search.population import PopulationTrainer
-from tests.methods.autoblm.tiny import individuals, problem, trainer
+from tests.evaluation.slow import assert_metrics_within
+from tests.methods.autoblm.tiny import (
+    individuals,
+    problem,
+    slow_metrics,
+    slow_rank_bounds,
+    tiny_graph,
+    trainer,
+)
 
+pytestmark = pytest.mark.slow
 EPOCHS = 3
 CHOSEN = (0, 3, 7)
 # Company changes how loops are cut into vectors, and so the order of sums: a rounding error of
@@ -43,13 +53,20 @@ def alone(place: int, seeds: int = 1):
 
 
 def assert_as_alone(results, seeds=1):
+    graph = tiny_graph()
+    known = np.concatenate([graph.train, graph.valid, graph.test])
     for place in CHOSEN:
-        for found, expected in zip(results, alone(place, seeds), strict=True):
-            assert found.keys() == expected.keys()
-            for name in found:
-                np.testing.assert_allclose(
-                    found[name][place], expected[name][0], rtol=TOLERANCE, atol=TOLERANCE
-                )
+        (parameters, metrics), (expected, _) = results, alone(place, seeds)
+        assert parameters.keys() == expected.keys()
+        for name, found in parameters.items():
+            np.testing.assert_allclose(
+                found[place], expected[name][0], rtol=TOLERANCE, atol=TOLERANCE
+            )
+        structure = individuals(place + 1, seeds)[place].candidate
+        own = {name: table[0] for name, table in expected.items()}
+        bounds = slow_rank_bounds(structure, own, graph.valid, known)
+        found = {name: values[place] for name, values in metrics.items()}
+        assert_metrics_within(found, slow_metrics, bounds)
 
 
 def test_in_a_population_of_eight_on_one_device():

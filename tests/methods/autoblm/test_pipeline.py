@@ -29,7 +29,7 @@ from tests.methods.autoblm.tiny import (
 )
 from tests.runs.damage import cut, largest_file
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
 # All stages train four at a time at one dimension, with one program for all of them.
 SMALL = {
     "candidates": 12,

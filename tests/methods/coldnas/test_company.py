@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from tests.methods.coldnas.tiny import individuals, trainer
+from tests.methods.coldnas.by_hand import slow_metrics
+from tests.methods.coldnas.tiny import individuals, tiny_cold_start, trainer
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
 EPOCHS = 3
 CHOSEN = (0, 2, 3)
 # Company changes how loops are cut into vectors, and so the order of sums. Adam divides by the
@@ -42,11 +43,18 @@ def alone(place: int, seeds: int = 1):
 
 
 def assert_as_alone(results, seeds=1):
+    data = tiny_cold_start()
     for place in CHOSEN:
-        for found, expected in zip(results, alone(place, seeds), strict=True):
-            assert jax.tree.structure(found) == jax.tree.structure(expected)
-            for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-                np.testing.assert_allclose(one[place], other[0], rtol=TOLERANCE, atol=TOLERANCE)
+        (parameters, metrics), (expected, _) = results, alone(place, seeds)
+        assert jax.tree.structure(parameters) == jax.tree.structure(expected)
+        for one, other in zip(jax.tree.leaves(parameters), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(one[place], other[0], rtol=TOLERANCE, atol=TOLERANCE)
+        structure = individuals(place + 1, seeds)[place].candidate
+        own = jax.tree.map(lambda leaf: leaf[0], expected["model"])
+        bounds = slow_metrics(own, structure, data, data.valid)
+        assert metrics.keys() == bounds.keys()
+        for name, (lowest, highest) in bounds.items():
+            assert lowest * (1 - 1e-4) <= metrics[name][place] <= highest * (1 + 1e-4), name
 
 
 def test_in_a_population_of_four():
