@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
@@ -14,6 +15,7 @@ from kapl_jax.data.misspelling import similar_to
 from kapl_jax.errors import UserError
 from kapl_jax.runs.faults import describe_fault
 from kapl_jax.runs.help import HelpFlag, own_flags
+from kapl_jax.runs.interruption import Interruption, listen
 from kapl_jax.runs.streams import STANDARD_OUTPUT, prepare_streams
 
 # More devices than cores show how a population is spread; each has threads of its own.
@@ -24,7 +26,8 @@ def run_program(main: Callable[[list[str]], None]) -> None:
     """Run `main(argv)` under absl.
 
     A `UserError`, a flag that cannot be parsed, a file that cannot be read or written and memory
-    that is used up become one line on stderr and exit status 1.
+    that is used up become one line on stderr and exit status 1. Signals that end programs become
+    one line, too, and exit status 128 and the signal's number.
     """
 
     def guarded(argv: list[str]) -> None:
@@ -43,12 +46,14 @@ def run_program(main: Callable[[list[str]], None]) -> None:
 def _told_in_one_line() -> Iterator[None]:
     """End the program with a line on stderr where something but our own fault ends it."""
     try:
+        listen()
         yield
     except UserError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted; give the same command again to continue", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        interruption = error if isinstance(error, Interruption) else Interruption(signal.SIGINT)
+        print(interruption, file=sys.stderr)
+        sys.exit(interruption.status)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and error.filename == STANDARD_OUTPUT:
             # The reader (`| head`) has gone: nothing more to say, and nothing to complain about.

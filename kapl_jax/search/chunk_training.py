@@ -26,6 +26,7 @@ from kapl_jax.runs.checkpoints import (
     save_pytree,
     saved_in,
 )
+from kapl_jax.runs.interruption import at_once, is_asked, leave_if_asked
 from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.progress import Progress
 from kapl_jax.search.individual import Individual
@@ -128,7 +129,8 @@ class ChunkTraining:
     """Trains chunks one after the other; the one in training can be continued after a crash.
 
     How many epochs one call to the devices takes, and how often a checkpoint is written, follow
-    the clock; the results do not depend on either.
+    the clock; the results do not depend on either. Where a signal asks the program to end, a
+    checkpoint is written and it ends.
     """
 
     def __init__(
@@ -159,6 +161,8 @@ class ChunkTraining:
         self.evaluate_every = evaluate_every
         self.log_epoch = log_epoch
         self._saved = time.monotonic()
+        # Ends of chunks that are neither saved nor recorded: tag, standing, epoch.
+        self._unsaved = list[tuple[dict[str, Any], Standing, int]]()
         # The epoch that the chunk in training started from, and what the bar counted since then.
         self._began = 0
         self._counted = 0.0
@@ -184,7 +188,9 @@ class ChunkTraining:
                 while, because nothing is recorded at the end of this chunk.
         """
         self._began, self._counted = 0 if start is None else start[1], 0.0
-        progress = self._restore(tag, individuals, size) or self._begin(individuals, size, start)
+        with at_once():
+            restored = self._restore(tag, individuals, size)
+            progress = restored or self._begin(individuals, size, start)
         chunk, per_call = progress.chunk, 1
         self._show(chunk)
 
@@ -199,14 +205,20 @@ class ChunkTraining:
             self._show(chunk)
             if chunk.shares:
                 self._save(tag, progress)
+                leave_if_asked()
                 continue
             progress.losses = losses
             per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
             scores = self._keep_best(progress) if self._is_pause(chunk.epoch, stop) else None
             self.log_epoch(chunk.epoch, float(np.mean(progress.losses)), scores)
-            if (keep or chunk.epoch < stop) and self._is_due():
+            if (chunk.epoch < stop and self._is_due()) or is_asked():
                 self._save(tag, progress)
+                leave_if_asked()
         standing = self._standing(progress) if keep else None
+        if standing is not None:
+            self._unsaved.append((tag, standing, chunk.epoch))
+            if self._is_due():
+                self.save_ends()
         if progress.best is not None:
             # The last state is given up here: what is tested has the memory for itself.
             chunk.state = progress.best.state
@@ -214,6 +226,7 @@ class ChunkTraining:
 
     def forget(self, recorded: Container[str]) -> None:
         """Remove the checkpoints of chunks whose individuals are all recorded, by id."""
+        self._unsaved.clear()
         for folder, tag in self._checkpoints():
             if all(one in recorded for one in tag["of"]["ids"]):
                 remove_pytree(folder)
@@ -260,7 +273,7 @@ class ChunkTraining:
         self._counted = trained
 
     def _is_due(self) -> bool:
-        return time.monotonic() - self._saved >= self.checkpoint_seconds
+        return is_asked() or time.monotonic() - self._saved >= self.checkpoint_seconds
 
     def _next_pause(self, epoch: int, stop: int) -> int:
         every = self.evaluate_every or stop
@@ -321,13 +334,22 @@ class ChunkTraining:
         return np.where(sound, scores, -np.inf)
 
     def _save(self, tag: dict[str, Any], progress: _Progress) -> None:
-        standing, chunk = self._standing(progress), progress.chunk
+        self.save_ends()
+        chunk = progress.chunk
+        self._write(tag, self._standing(progress), chunk.epoch, chunk.done)
+
+    def save_ends(self) -> None:
+        """Save the ends of chunks that are neither saved nor recorded."""
+        for tag, standing, epoch in self._unsaved:
+            self._write(tag, standing, epoch, 0.0)
+        self._unsaved.clear()
+
+    def _write(self, tag: dict[str, Any], standing: Standing, epoch: int, done: float) -> None:
         metrics = [] if standing.best is None else list(standing.best.metrics)
-        reached = {"epoch": chunk.epoch, "blocks": len(standing.shares), "done": chunk.done}
+        reached = {"epoch": epoch, "blocks": len(standing.shares), "done": done}
         digest = zlib.crc32(json.dumps(tag, sort_keys=True).encode())
-        save_pytree(
-            self.folder / f"{digest:08x}", standing, {"of": tag, **reached, "best": metrics}
-        )
+        folder = self.folder / f"{digest:08x}"
+        save_pytree(folder, standing, {"of": tag, **reached, "best": metrics})
         self._saved = time.monotonic()
 
     def _checkpoints(self) -> list[tuple[Path, dict[str, Any]]]:

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 
 from kapl_jax.errors import UserError
+from kapl_jax.runs.interruption import Interruption
+from kapl_jax.runs.interruption import waiting as signals_wait
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.chunk_training import ChunkTraining, Standing, Trained, join_standings
@@ -119,7 +121,11 @@ class Stage:
         elif self._all_recorded(fresh):
             self.progress.advance(self.schedule.cost(len(fresh)))
         else:
-            self._train_rung_by_rung(fresh)
+            try:
+                self._train_rung_by_rung(fresh)
+            except Interruption:
+                self._training.save_ends()
+                raise
         outcomes = [self._outcome(one) for one in individuals]
         self.progress.best(max(outcome.score for outcome in outcomes))
         return outcomes
@@ -212,7 +218,9 @@ class Stage:
             UserError: It does not suffice for one individual.
         """
         try:
-            train(part, size)
+            # Until it is saved or recorded what a chunk has become.
+            with signals_wait():
+                train(part, size)
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,40 @@ def test_an_interrupt_says_how_to_go_on():
     done = run("raise KeyboardInterrupt")
     assert done.returncode == 130
     assert done.stderr == "interrupted; give the same command again to continue\n"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGINT"])
+def test_a_signal_is_one_line_and_its_status(name):
+    body = f"import os, signal\nos.kill(os.getpid(), signal.{name})\nsignal.pause()"
+    done = run(body)
+    by = "" if name == "SIGINT" else f" by {name}"
+    assert done.returncode == 128 + signal.Signals[name]
+    assert done.stderr == f"interrupted{by}; give the same command again to continue\n"
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT"])
+def test_a_signal_that_was_to_be_ignored_is(name):
+    """As nohup and shells in the background have it."""
+
+    def ignore():
+        signal.signal(signal.Signals[name], signal.SIG_IGN)
+
+    body = f"import os, signal\nos.kill(os.getpid(), signal.{name})\nprint('done')"
+    done = run(body, preexec_fn=ignore)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_second_signal_does_not_wait():
+    body = """import os, signal
+from kapl_jax.runs.interruption import is_asked, waiting
+with waiting():
+    os.kill(os.getpid(), signal.SIGTERM)
+    print('waits', is_asked(), flush=True)
+    os.kill(os.getpid(), signal.SIGHUP)
+    print('not reached')"""
+    done = run(body)
+    assert (done.returncode, done.stdout) == (129, "waits True\n")
+    assert done.stderr == "interrupted by SIGHUP; give the same command again to continue\n"
 
 
 def test_libraries_do_not_chatter():

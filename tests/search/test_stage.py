@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import weakref
 
 import jax
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 
 from kapl_jax.errors import UserError
+from kapl_jax.runs import interruption
+from kapl_jax.runs.interruption import Interruption
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search import chunk_training
@@ -460,3 +464,52 @@ def test_what_is_lost_of_recorded_individuals_is_made_again(tmp_path):
     assert set(finished) == again
     assert [one.individual.id for one in outcomes] == [one.id for one in individuals]
     assert (tmp_path / "metrics.jsonl").read_text().count("candidate") == before
+
+
+@pytest.fixture
+def _signals(monkeypatch):
+    before = signal.signal(signal.SIGUSR1, interruption._handle)
+    monkeypatch.setattr(interruption, "_STATE", interruption._State())
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("place", ["train", "evaluate", "start"])
+@pytest.mark.parametrize("schedule", [full_training(3), Schedule((1, 3), 0.5)])
+def test_no_work_is_lost_by_a_signal(tmp_path, monkeypatch, schedule, place):
+    """Between two checkpoints far from each other."""
+
+    def run(folder):
+        individuals = [make_individuals(6)]
+        return run_stage(folder, individuals, schedule, chunk_size=2, evaluate_every=1)
+
+    monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
+    trained, real_train = [], PopulationTrainer.train
+
+    def train(self, chunk, epochs, after_part):
+        trained.extend((one.id, chunk.epoch) for one in chunk.individuals)
+        return real_train(self, chunk, epochs, after_part)
+
+    monkeypatch.setattr(PopulationTrainer, "train", train)
+    undisturbed = run(tmp_path / "a")
+    expected = sorted(trained)
+    trained.clear()
+    real = getattr(PopulationTrainer, place)
+
+    def signalled(self, *arguments):
+        found = real(self, *arguments)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return found
+
+    monkeypatch.setattr(PopulationTrainer, place, signalled)
+    for attempt in range(100):
+        if place == "start" and attempt == 3:
+            monkeypatch.setattr(PopulationTrainer, place, real)
+        try:
+            found = run(tmp_path / "b")
+            break
+        except Interruption:
+            interruption._STATE.asked = None
+    np.testing.assert_array_equal(scores(undisturbed), scores(found))
+    assert sorted(trained) == expected
