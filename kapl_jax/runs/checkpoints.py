@@ -18,7 +18,7 @@ from absl import logging
 
 from kapl_jax.errors import UserError
 from kapl_jax.runs.files import cannot_be_written, plain, write_json
-from kapl_jax.runs.lock import check_held
+from kapl_jax.runs.lock import check_held, remove_made
 
 _TAG = "tag.json"
 # In the tag's file beside the tag: what tells that its arrays and the tag are as they were saved.
@@ -49,6 +49,7 @@ def save_pytree(folder: Path, tree: Any, tag: dict[str, Any]) -> None:
             checkpointer.save((partial / "arrays").absolute(), dict(_named(leaves)))
         checksums = [_checksum(leaf) for leaf in leaves]
         write_json(partial / _TAG, {**tag, _CHECKSUMS: [_checksum_of_tag(tag), *checksums]})
+        check_held(folder)
         if folder.exists():
             # Only now: after a crash between the renames, the earlier one is all there is.
             shutil.rmtree(earlier, ignore_errors=True)
@@ -56,7 +57,8 @@ def save_pytree(folder: Path, tree: Any, tag: dict[str, Any]) -> None:
         partial.rename(folder)
     except Exception as error:
         # Its bytes may be wanted for something else.
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_made(partial)
+        check_held(folder)
         if isinstance(error, UserError):
             raise
         raise cannot_be_written(folder, error) from None

@@ -91,15 +91,17 @@ class RunLock:
                 os.utime(self._file)
 
     def _loss(self, error: OSError) -> str:
-        if not self._folder.is_dir():
-            return f"{self._folder}: was removed while the run worked in it"
-        if not isinstance(error, FileNotFoundError):
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
             return f"{self._file}: cannot be read: {error.strerror}"
         found = _Found.read(self._folder)
-        taker = "its lock was removed" if found is None else f"{found.who} has taken it over"
+        if found is None:
+            return (
+                f"{self._folder}: it, or its lock, was removed while the run worked in it; give "
+                "the same command again"
+            )
         return (
-            f"{self._folder}: {taker} while this process worked there; nothing more is written, "
-            "give the same command again to continue"
+            f"{self._folder}: {found.who} has taken it over while this process did not answer; "
+            "nothing more is written, give the same command again to continue"
         )
 
 
@@ -109,9 +111,27 @@ def check_held(path: Path) -> None:
     Raises:
         UserError: It does not.
     """
-    for folder in path.absolute().parents:
-        if folder in _HELD:
-            _HELD[folder].check()
+    for folder in _held_above(path):
+        _HELD[folder].check()
+
+
+def remove_made(path: Path) -> None:
+    """Remove `path`, and what is empty then up to the run directory, this included.
+
+    Libraries make folders as they write. What they make of a run directory that has just been
+    removed would be taken for something else than a run.
+    """
+    shutil.rmtree(path, ignore_errors=True)
+    for top in _held_above(path):
+        for folder in path.absolute().parents:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            if folder == top:
+                break
+
+
+def _held_above(path: Path) -> list[Path]:
+    return [folder for folder in path.absolute().parents if folder in _HELD]
 
 
 def is_of_lock(name: str) -> bool:

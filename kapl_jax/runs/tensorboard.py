@@ -66,7 +66,7 @@ class TensorBoardLog:
     def close(self) -> None:
         """Close the event files; if something is missing in them, write it."""
         lost = self._failed or (self._file is not None and not self._file.exists())
-        if lost:
+        if lost and self._path.parent.is_dir():
             with self._forgiven():
                 self._catch_up()
         self._close_file()
@@ -124,7 +124,8 @@ class TensorBoardLog:
         write_all(self._stream, b"".join(parts))
 
     def _open_file(self, purge_from: int | None) -> None:
-        self._path.mkdir(parents=True, exist_ok=True)
+        # Not its parents: a run directory that was removed does not come back.
+        self._path.mkdir(exist_ok=True)
         # TensorBoard reads the files in the order of their names.
         earlier = [file.name.split(".")[3] for file in _event_files(self._path)]
         seconds = max([int(time.time()), *(int(one) + 1 for one in earlier if one.isdecimal())])

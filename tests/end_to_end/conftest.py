@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.disturbances import WORKS, Undisturbed, run_undisturbed
 from tests.end_to_end.programs import start_server
 
 
@@ -13,3 +16,12 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compiled")
     start_server(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, compiled: Path
+) -> Callable[[str], Undisturbed]:
+    """Runs of all methods that nothing disturbed, by method, made when they are asked for."""
+    del compiled
+    return cache(lambda method: run_undisturbed(WORKS[method], tmp_path_factory.mktemp(method)))

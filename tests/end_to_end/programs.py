@@ -6,9 +6,11 @@ once, and end as they would in a terminal, with a status, output and errors of t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
+import resource
 import runpy
 import sys
 import threading
@@ -53,9 +55,12 @@ class Done:
 class Running:
     """A program that was started; its output goes to files in `folder`."""
 
-    def __init__(self, folder: Path, name: str, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, name: str, arguments: tuple[str, ...], file_bytes: int | None = None
+    ) -> None:
+        """Start it; with `file_bytes` no file may become larger, as on a disk that is full."""
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
-        target = (name, arguments, str(folder), str(self._out), str(self._err))
+        target = (name, arguments, str(folder), str(self._out), str(self._err), file_bytes)
         self._process = _SERVER.Process(target=_become, args=target)
         self._process.start()
 
@@ -63,6 +68,11 @@ class Running:
         """Wait for its end; tell whether it came."""
         self._process.join(seconds)
         return self._process.exitcode is not None
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it is still there."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         """End it as `kill -9` does."""
@@ -133,8 +143,18 @@ def _nothing() -> None:
     pass
 
 
-def _become(name: str, arguments: tuple[str, ...], folder: str, stdout: str, stderr: str) -> None:
+def _become(
+    name: str,
+    arguments: tuple[str, ...],
+    folder: str,
+    stdout: str,
+    stderr: str,
+    file_bytes: int | None,
+) -> None:
     """Become the program: called in the new process."""
+    if file_bytes is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, most))
     for path, descriptor in ((stdout, 1), (stderr, 2)):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(opened, descriptor)

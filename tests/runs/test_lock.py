@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from kapl_jax.errors import UserError
-from kapl_jax.runs import lock
+from kapl_jax.runs import checkpoints, lock
 from kapl_jax.runs.checkpoints import save_pytree
 from kapl_jax.runs.lock import LOCK, RunLock, check_held
 from kapl_jax.runs.run_directory import METRICS, RunDirectory
@@ -195,10 +195,28 @@ def test_who_lost_the_lock_writes_nothing_more(tmp_path):
 
 def test_a_folder_that_was_removed_is_named(tmp_path):
     run = RunDirectory.open(tmp_path / "run", CONFIG)
+    run.log({"event": "epoch", "loss": 1.0})
     shutil.rmtree(tmp_path / "run")
-    with pytest.raises(UserError, match="was removed while the run worked in it"):
+    with pytest.raises(UserError, match="removed while the run worked in it"):
         run.log({"event": "a"})
     run.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_goes_while_a_checkpoint_is_saved_does_not_come_back(tmp_path, monkeypatch):
+    run = RunDirectory.open(tmp_path / "run", CONFIG)
+    real = checkpoints.ocp.PyTreeCheckpointer.save
+
+    def save(self, folder, *arguments):
+        (tmp_path / "run").rename(tmp_path / "gone")
+        real(self, folder, *arguments)
+        assert folder.exists()
+
+    monkeypatch.setattr(checkpoints.ocp.PyTreeCheckpointer, "save", save)
+    with pytest.raises(UserError, match="removed while the run worked in it"):
+        save_pytree(tmp_path / "run" / "checkpoints" / "a" / "b", {"w": np.ones(2)}, {})
+    run.close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["gone"]
 
 
 def test_what_is_not_locked_may_be_written(tmp_path):
