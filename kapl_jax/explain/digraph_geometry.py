@@ -12,6 +12,7 @@ import numpy as np
 
 from kapl_jax.explain.attention import STAYS
 from kapl_jax.explain.digraph_layout import DigraphLayout
+from kapl_jax.explain.fonts import families, split_drawable
 from kapl_jax.explain.reasoning import NamedEdge
 from kapl_jax.explain.style import literal
 
@@ -136,9 +137,15 @@ def node_width(name: str) -> float:
 
 def text_width(text: str, points: float) -> float:
     """Return the width of a text."""
+    from matplotlib.font_manager import FontProperties  # noqa: PLC0415
     from matplotlib.textpath import TextPath  # noqa: PLC0415 - see the module's text
 
-    return float(TextPath((0, 0), literal(text), size=points).get_extents().width) / 72
+    known, rest = split_drawable(text)
+    if not known:
+        return rest * points / 72
+    fonts = FontProperties(family=families())  # type: ignore[arg-type]
+    path = TextPath((0, 0), literal(known), size=points, prop=fonts)
+    return (float(path.get_extents().width) + rest * points) / 72
 
 
 def relation_shown(name: str) -> str:

@@ -28,6 +28,7 @@ from kapl_jax.explain.digraph_geometry import (
     text_width,
 )
 from kapl_jax.explain.digraph_layout import DigraphLayout, lay_out
+from kapl_jax.explain.fonts import any_script
 from kapl_jax.explain.reasoning import Explained, read_explained
 from kapl_jax.explain.style import GRID, INK, MUTED, SERIES, literal
 
@@ -79,9 +80,11 @@ def digraph_svg(explained: Explained) -> bytes:
     import matplotlib as mpl  # noqa: PLC0415 - see the module's text
 
     stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "digraph"}):
+    # Text stays text: who looks at it may have the fonts that are not here.
+    with mpl.rc_context({"svg.hashsalt": "digraph", "svg.fonttype": "none"}):
         figure = digraph_figure(explained)
-        figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
+        with any_script(figure):
+            figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
     return stream.getvalue()
 
 

@@ -27,6 +27,15 @@ def plain_axes(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
+def room_around(low: float, high: float) -> tuple[float, float]:
+    """Return limits of an axis that holds values from `low` to `high`, also where it is but one.
+
+    Around a single value there is a tenth of it to each side, so that ticks say where it is.
+    """
+    margin = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
+    return low - margin, high + margin
+
+
 def literal(label: str) -> str:
     """Return `label` so that Matplotlib shows it as it is: a pair of dollars is no mathematics."""
     return label.replace("$", r"\$")

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kapl_jax.explain.fonts import any_script, drawable
 from kapl_jax.explain.modulation_pictures import influence_figure, phi_figure
 from kapl_jax.explain.reasons import read_reasons
 
@@ -47,7 +48,7 @@ def explanation_text(explanation: Mapping[str, Any]) -> str:
 def explanation_pictures(explanation: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the pictures of an explanation as PNG by file name: φ's path, the ratings' weights."""
     pictures = {}
-    users = read_reasons(explanation)
+    users = read_reasons(_drawable(explanation))
     paths = {user.user: user.phi for user in users if user.phi is not None and user.phi.projection}
     if paths:
         pictures["phi.png"] = _png(phi_figure(paths))
@@ -57,7 +58,17 @@ def explanation_pictures(explanation: Mapping[str, Any]) -> dict[str, bytes]:
     return pictures
 
 
+def _drawable(value: Any) -> Any:
+    """Return JSON with its texts as a picture of dots can show them."""
+    if isinstance(value, Mapping):
+        return {name: _drawable(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_drawable(entry) for entry in value]
+    return drawable(value) if isinstance(value, str) else value
+
+
 def _png(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=150, facecolor="white")
+    with any_script(figure):
+        figure.savefig(stream, format="png", dpi=150, facecolor="white")
     return stream.getvalue()

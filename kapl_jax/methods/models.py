@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,23 @@ class ModelStore:
         except DamagedCheckpoint as error:
             raise DamagedCheckpoint(
                 f"{error}; give the command of the run again, which trains its last stage again"
+            ) from None
+
+    @contextlib.contextmanager
+    def understanding_best(self) -> Iterator[None]:
+        """Make it one line where the description of the best model is not as it should be.
+
+        Raises:
+            UserError: It lacks something, or says what this version does not know.
+        """
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            lacks = isinstance(error, KeyError)
+            reason = f"lacks {error}" if lacks else " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{self._best}: the description of the model cannot be used: {reason}; it may be "
+                "of another version, whose program can read it"
             ) from None
 
     def best_is_damaged(self) -> bool:

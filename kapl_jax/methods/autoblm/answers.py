@@ -50,11 +50,13 @@ class AutoBLMAnswerer:
         Raises:
             UserError: The run is not finished, or the graph is not the one it was trained on.
         """
-        parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
+        store = ModelStore(Path(run.path) / "checkpoints")
+        parameters, description = store.load_best()
         settings = settings_of(run, AutoBLMSettings, source)
         graph = load_graph(settings)
         check_trained_on(run, describe_graph(graph), "another graph")
-        return cls(graph, parameters, description)
+        with store.understanding_best():
+            return cls(graph, parameters, description)
 
     def check(self, query: Query) -> None:
         """Check that the graph has the names of a query; see `Answerer`."""

@@ -78,12 +78,14 @@ class TrainedRedGNN:
         Raises:
             UserError: The run is not finished, or the data are not those it was trained on.
         """
-        parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
+        store = ModelStore(Path(run.path) / "checkpoints")
+        parameters, description = store.load_best()
         settings = settings_of(run, RedGNNSettings, source)
         data = load_data(settings, run.config)
         check_trained_on(run, describe_reasoning_data(data), "another graph")
         tasks = make_tasks(data, settings.evaluation_batch_size)
-        return cls(data, tasks, parameters, description)
+        with store.understanding_best():
+            return cls(data, tasks, parameters, description)
 
     def graph_of(self, query: Query) -> AskedGraph:
         """Return the graph that has the query's entity.

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from kapl_jax.explain.style import GRID, INK, MUTED, SERIES, literal, plain_axes
+from kapl_jax.explain.style import GRID, INK, MUTED, SERIES, literal, plain_axes, room_around
 
 _WIDTH = 7.0
 _DASHES = ("-", "--", "-.", ":")
@@ -117,8 +117,7 @@ def trajectory(
     ends = [direction * float(np.quantile(merits, 0.25)), direction * float(max(merits))]
     ends += [level.value for level in levels]
     low, high = min(ends), max(ends)
-    margin = 0.08 * (high - low) or 0.01
-    axes.set_ylim(low - margin, high + margin)
+    axes.set_ylim(*room_around(low, high))
     axes.set_xlim(0, max(len(one.values) for one in searches) + 1)
     axes.set_xlabel("candidates trained")
     axes.set_ylabel(y_label)
@@ -157,11 +156,18 @@ def results(rows: Sequence[Row], x_label: str) -> Figure:
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_fontweight("bold" if row.stressed else "normal")
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    ends = [end for row in rows for one in (row.valid, row.test) if one for end in _ends(one)]
+    if ends:
+        axes.set_xlim(*room_around(min(ends), max(ends)))
     axes.set_xlabel(x_label)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.grid(visible=False, axis="y")
     _legend(axes)
     return figure
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    return interval.mean - interval.std, interval.mean + interval.std
 
 
 def bars(categories: Sequence[str], groups: Sequence[Group], x_label: str) -> Figure:
@@ -225,6 +231,8 @@ def scatter(points: Sequence[Point], groups: Sequence[str], y_label: str) -> Fig
     else:
         # All models of one run may cost the same: keep the axis from shrinking to a point.
         axes.set_xlim(0.5 * min(widths), 1.5 * max(widths))
+    heights = [end for point in points for end in _ends(point.y)]
+    axes.set_ylim(*room_around(min(heights), max(heights)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     axes.set_xlabel("parameters")
     axes.set_ylabel(y_label)

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from kapl_jax.explain.fonts import any_script
 from kapl_jax.explain.style import GRID, INK, MUTED, SERIES
 
 # Colours drawn with are names for colours of the page, which has its own for light and for dark.
@@ -28,7 +29,8 @@ def to_svg(figure: Figure, name: str, label: str) -> Markup:
         label: What the figure shows in words, for screen readers.
     """
     stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    fonts = mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
+    with fonts, any_script(figure):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     drawing = stream.getvalue()
     drawing = drawing[drawing.index("<svg") :]
