@@ -99,3 +99,12 @@ def test_a_damaged_best_model_says_what_to_do(tmp_path, capsys, damage, name):
     assert "\n" not in str(caught.value)
     assert store.best_is_damaged()
     assert "it is made again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(KeyError("options"), "lacks 'options'"), (TypeError("got warp"), "cannot be used: got warp")],
+)
+def test_a_description_of_another_version_is_one_line(tmp_path, error, told):
+    with pytest.raises(UserError, match=told), ModelStore(tmp_path).understanding_best():
+        raise error

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.data.cold_start import describe_cold_start
+from kapl_jax.data.cold_start import ColdStartData, describe_cold_start
 from kapl_jax.data.user_csv import (
     NewUser,
     look_up_items,
@@ -45,21 +45,13 @@ class ColdNASRecommender:
         Raises:
             UserError: The run is not finished, or the data are not those it was trained on.
         """
-        parameters, description = ModelStore(Path(run.path) / "checkpoints").load_best()
+        store = ModelStore(Path(run.path) / "checkpoints")
+        parameters, description = store.load_best()
         settings = settings_of(run, ColdNASSettings, source)
         data = load_data(settings)
         check_trained_on(run, describe_cold_start(data), "other data")
-        options = dict(description["options"])
-        options["hidden_units"] = tuple(options["hidden_units"])
-        hidden = int(description["network_units"])
-        symbolic = description["search_space"] == "operations"
-        problem = ColdNASProblem(
-            data,
-            ColdNASOptions(**options),
-            modulate if symbolic else lambda weights: network_modulate(weights, hidden),
-        )
-        structure = np.array(description["structure"], bool if symbolic else np.float32)
-        return cls(TrainedModel(problem, parameters, structure), description)
+        with store.understanding_best():
+            return cls(_model(data, parameters, description), description)
 
     def new_user(self, ratings: Path, features: str) -> NewUser:
         """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""
@@ -98,7 +90,7 @@ class ColdNASRecommender:
         items = self._unrated(user) if item is None else self._named(item)
         found = reasons_of(self.model, [self._task(user, items)], ["this user"])
         return {
-            "structure": self.description["formula"],
+            "structure": self.description.get("formula", ""),
             "expressions": self.description.get("expressions", []),
             **found,
         }
@@ -136,6 +128,21 @@ class ColdNASRecommender:
             query_mask=jnp.ones((1, count), bool),
             weights=jnp.ones(1),
         )
+
+
+def _model(data: ColdStartData, parameters: Any, description: dict[str, Any]) -> TrainedModel:
+    """Return the model that was kept with this description."""
+    options = dict(description["options"])
+    options["hidden_units"] = tuple(options["hidden_units"])
+    hidden = int(description["network_units"])
+    symbolic = description["search_space"] == "operations"
+    problem = ColdNASProblem(
+        data,
+        ColdNASOptions(**options),
+        modulate if symbolic else lambda weights: network_modulate(weights, hidden),
+    )
+    structure = np.array(description["structure"], bool if symbolic else np.float32)
+    return TrainedModel(problem, parameters, structure)
 
 
 def _unseen_items(ratings: Path, user: NewUser) -> tuple[str, ...]:
