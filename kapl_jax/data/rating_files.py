@@ -204,7 +204,8 @@ class _Member:
         try:
             data = _unpacked(self.path)
         except _DAMAGES as error:
-            reason = shortened(re.sub(r"\s+", " ", str(error)))
+            told = isinstance(error, OSError) and error.strerror
+            reason = told or shortened(re.sub(r"\s+", " ", str(error)))
             raise UserError(f"{self}: cannot be read: {reason}, expected a text file") from None
         if not self.or_latin_1 or data.startswith((b"\xff\xfe", b"\xfe\xff")):
             return data

@@ -144,7 +144,7 @@ def recommend(folder: Path, *arguments: str) -> Done:
         ("ratings.csv", 5, lambda line: line[:-1] + b"nan", ("the rating 'nan'", "a number")),
         ("ratings.csv", 2, lambda line: b"caf\xe9" + line, ("byte 0xe9", "expected text in UTF-8")),
         ("items.csv", 3, lambda line: b"caf\xe9" + line, ("byte 0xe9", "expected text in UTF-8")),
-        ("ratings.csv", 1, lambda line: b"user,film,stars", ("the header 'user,film,stars'",)),
+        ("ratings.csv", 1, lambda line: b"user,film,thumbs", ("the header 'user,film,thumbs'",)),
     ],
     ids=["two columns", "no number", "nan", "Latin-1", "Latin-1 items", "header"],
 )
@@ -162,13 +162,34 @@ def test_an_empty_file_of_ratings(tmp_path, file):
     assert_one_line_error(recommend(tmp_path), f"ratings/{file}:1: found an empty file")
 
 
-def test_a_rating_that_contradicts_another(tmp_path):
+def test_ratings_out_of_the_range(tmp_path):
     ratings = write_tiny_ratings(tmp_path / "ratings") / "ratings.csv"
     lines = ratings.read_text().splitlines()
-    other = lines[1][:-1] + ("1" if lines[1][-1] != "1" else "2")
-    ratings.write_text("\n".join([*lines, other]) + "\n")
-    place = f"ratings/ratings.csv:{len(lines) + 1}: "
-    assert_one_line_error(recommend(tmp_path), place, "as on line 2")
+    ratings.write_text("\n".join([*lines, "u0,i99,99999"]) + "\n")
+    place = f"ratings/ratings.csv:{len(lines) + 1}: found the rating '99999'"
+    assert_one_line_error(recommend(tmp_path, "--rating_range=1,5"), place, "expected 1 to 5")
+    assert_one_line_error(recommend(tmp_path, "--rating_range=5,1"), "--rating_range: found '5,1'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_header_of_triples(tmp_path):
+    train = write_tiny_graph(tmp_path / "graph") / "train.txt"
+    train.write_bytes(b"Head\tRelation\tTail\n" + train.read_bytes())
+    assert_one_line_error(search(tmp_path), "graph/train.txt:1: found the header 'Head Relation")
+
+
+def test_entities_that_only_test_has_may_be_kept(tmp_path):
+    """They are in the model: it is asked about one of them."""
+    test = write_tiny_graph(tmp_path / "graph") / "test.txt"
+    line = len(test.read_text().splitlines()) + 1
+    test.write_bytes(test.read_bytes() + b"stranger\trelation_0\tentity_1\n")
+    assert_one_line_error(search(tmp_path), f"graph/test.txt:{line}: ", "--unseen_entities=keep")
+    done = search(tmp_path, "--unseen_entities=keep")
+    assert done.returncode == 0, done.stderr
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith(f"warning: graph/test.txt:{line}: 1 triple of validation and test")
+    asked = ("--workdir=run", "--head=stranger", "--relation=relation_0", "--top=3")
+    assert run_program(tmp_path, "predict", *asked).returncode == 0
 
 
 @pytest.mark.parametrize(
