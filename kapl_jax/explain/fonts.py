@@ -50,9 +50,9 @@ def families() -> list[str]:
 
 @functools.cache
 def _fonts() -> list[Any]:
-    from matplotlib.font_manager import findfont, get_font  # noqa: PLC0415
+    from matplotlib.font_manager import FontProperties, findfont, get_font  # noqa: PLC0415
 
-    return [get_font(findfont(name)) for name in families()]
+    return [get_font(findfont(FontProperties(family=[name]))) for name in families()]
 
 
 @functools.lru_cache(maxsize=65536)

@@ -326,7 +326,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
 def run_pipeline(
     method: str,
     settings: SearchSettings,
-    kind: Kind,
+    kind: Kind | None,
     dataset: Mapping[str, Any],
     warnings: Sequence[str],
     make: Callable[[RunDirectory], SearchPipeline[Any]],
@@ -336,7 +336,7 @@ def run_pipeline(
     Args:
         method: Name of the method.
         settings: The settings of the run.
-        kind: The kind of its data.
+        kind: The kind of its data; None for data that lie nowhere.
         dataset: What identifies the data: `name`, counts, a digest.
         warnings: What loading them found odd, to be printed.
         make: Makes the pipeline in the run's directory.
@@ -345,7 +345,7 @@ def run_pipeline(
         UserError: The run directory cannot be used.
     """
     print_warnings(warnings)
-    path = path_of(settings.dataset, settings.data_dir or None, kind)
+    path = None if kind is None else path_of(settings.dataset, settings.data_dir or None, kind)
     config = {
         "method": method,
         "settings": identity(settings),

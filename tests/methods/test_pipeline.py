@@ -110,7 +110,7 @@ def no_report(monkeypatch):
 def run(folder, **changes):
     settings = LineSettings(dataset="points", workdir=str(folder), **changes)
     dataset = {"name": "points"}
-    run_pipeline("line", settings, dataset, (), lambda record: LinePipeline(settings, record))
+    run_pipeline("line", settings, None, dataset, (), lambda record: LinePipeline(settings, record))
     return read_run(folder)
 
 
