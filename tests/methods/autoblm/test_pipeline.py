@@ -366,7 +366,7 @@ def test_a_changed_graph_is_another_run(tmp_path, monkeypatch):
     train = tmp_path / "graph" / "train.txt"
     lines = train.read_text().splitlines()
     train.write_text("\n".join([*lines[1:], lines[0]]) + "\n")
-    with pytest.raises(UserError, match=r"holds another run .*dataset digest="):
+    with pytest.raises(UserError, match=r"holds another run .*dataset of the same counts, but"):
         run_autoblm(settings)
 
 
