@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
 # Ctrl-C; a batch system's end of time or a machine's shutdown; a terminal that was closed; what
 # batch systems send ahead of their end of time. Some are not everywhere.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+_AGAIN_SECONDS = 0.01
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
@@ -111,7 +114,27 @@ def _set_waiting(value: bool) -> Iterator[None]:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    del frame
-    is_first, _STATE.asked = _STATE.asked is None, number
-    if not (is_first and _STATE.waiting):
+    if _STATE.asked is None and _STATE.waiting:
+        _STATE.asked = number
+    elif _is_deaf(frame):
+        # Python would print the exception and go on; the signal comes again when that has ended.
+        main = threading.main_thread().ident
+        again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (main, number))
+        again.daemon = True
+        again.start()
+    else:
+        _STATE.asked = number
         raise Interruption(number)
+
+
+def _is_deaf(frame: FrameType | None) -> bool:
+    """Tell whether an exception raised here goes nowhere: when garbage is collected.
+
+    JAX is called back at each collection, so that this is not rare.
+    """
+    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False

@@ -30,7 +30,15 @@ def program(body: str) -> str:
     return f"{HEAD}{lines}\nrun_program(main)\n"
 
 
-def run(body: str, *arguments: str, text=True, stdout=PIPE, stderr=PIPE, **variables):
+def run(
+    body: str,
+    *arguments: str,
+    text=True,
+    stdout=PIPE,
+    stderr=PIPE,
+    preexec_fn=None,
+    **variables,
+):
     """Run a program with this body of `main`, with more environment variables."""
     return subprocess.run(
         [sys.executable, "-c", program(body), *arguments],
@@ -41,6 +49,7 @@ def run(body: str, *arguments: str, text=True, stdout=PIPE, stderr=PIPE, **varia
         cwd=ROOT,
         timeout=60,
         env={**os.environ, **variables},
+        preexec_fn=preexec_fn,
     )
 
 
@@ -109,6 +118,21 @@ def test_a_signal_that_was_to_be_ignored_is(name):
     body = f"import os, signal\nos.kill(os.getpid(), signal.{name})\nprint('done')"
     done = run(body, preexec_fn=ignore)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_signal_is_not_lost_while_garbage_is_collected():
+    body = """import gc, os, signal
+sent = []
+def callback(phase, info):
+    if not sent:
+        sent.append(os.kill(os.getpid(), signal.SIGTERM))
+        sum(range(10))
+gc.callbacks.append(callback)
+gc.collect()
+signal.pause()"""
+    done = run(body)
+    assert done.returncode == 143
+    assert done.stderr == "interrupted by SIGTERM; give the same command again to continue\n"
 
 
 def test_a_second_signal_does_not_wait():
