@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -102,24 +103,28 @@ class SharedWeights:
 class RecordedProxy:
     """Scores of a supernet that are recorded in a run: a continued search gets the same again.
 
-    The n-th call is answered from the n-th record where there is one, so calls must come in the
-    same order in a continued run; searchers, whose proposals follow from seeds and scores, see to
-    that.
+    A record tells which candidates it is of, so that one that is lost is scored again and no other
+    is taken for it.
     """
 
     def __init__(self, score: Callable[[np.ndarray], np.ndarray], run: RunDirectory) -> None:
         """Score with `score`, which is called for what is not recorded, and record in `run`."""
         self._score = score
         self._run = run
-        self._calls = 0
 
     def __call__(self, candidates: np.ndarray) -> np.ndarray:
         """Return the score of each of `[n, ...]` candidates, float[n], higher is better."""
-        recorded = self._run.recorded("shared_weights")
-        if self._calls == len(recorded):
+        of = hashlib.sha256(np.ascontiguousarray(candidates).tobytes()).hexdigest()[:12]
+        if self._recorded(of) is None:
             scores = self._score(candidates)
-            self._run.log({"event": "shared_weights", "stage": "search", "scores": scores})
-            recorded = self._run.recorded("shared_weights")
-        found = recorded[self._calls]["scores"]
-        self._calls += 1
-        return np.array([-np.inf if score is None else score for score in found])
+            self._run.log(
+                {"event": "shared_weights", "stage": "search", "of": of, "scores": scores}
+            )
+        found = self._recorded(of)
+        return np.array([-np.inf if score is None else score for score in found or ()])
+
+    def _recorded(self, of: str) -> list[float | None] | None:
+        for event in self._run.recorded("shared_weights", "search"):
+            if event.get("of") == of:
+                return list(event["scores"])
+        return None

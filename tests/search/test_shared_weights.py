@@ -138,3 +138,20 @@ def test_a_continued_search_gets_the_recorded_scores_and_then_new_ones(tmp_path)
     assert proxy(pools[2]).tolist() == [107.0]
     assert len(run.recorded("shared_weights")) == 3
     run.close()
+
+
+def test_a_lost_record_shifts_no_other(tmp_path):
+    pools = [np.array([[1.0, 2.0]]), np.array([[5.0, 5.0]])]
+    run = open_run(tmp_path)
+    proxy = RecordedProxy(Counted().scores, run)
+    before = [proxy(pool).tolist() for pool in pools]
+    run.close()
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes().split(b"\n", 1)[1])
+    run, weights = open_run(tmp_path), Counted()
+    proxy = RecordedProxy(weights.scores, run)
+    assert proxy(pools[1]).tolist() == before[1]
+    assert weights.calls == 0
+    assert proxy(pools[0]).tolist() == before[0]
+    assert weights.calls == 1
+    run.close()
