@@ -24,6 +24,8 @@ from kapl_jax.data.text import (
 _COLUMNS = ("head", "relation", "tail")
 _SPLITS = ("train", "valid", "test")
 _ASKED = ("valid", "test")
+_SEPARATORS = (",", ";", "|")
+_ENDS_OF_STATEMENTS = (" .", ">.")
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,21 @@ def read_named_splits(folder: Path, *, with_facts: bool) -> NamedSplits:
     for split in ("facts", *_SPLITS) if has_facts else _SPLITS:
         file = read_text_file(folder / f"{split}.txt")
         files[split] = NamedTriples(file, split_columns(file, _COLUMNS))
+        _refuse_marks(files[split])
     columns = [triples.columns for triples in files.values()]
     found = (refuse_header(triples.file, triples.columns, columns) for triples in files.values())
     return NamedSplits(files, tuple(filter(None, found)))
+
+
+def _refuse_marks(triples: NamedTriples) -> None:
+    """Refuse names that end in what separates columns or ends lines in other formats."""
+    heads, relations, tails = triples.columns
+    expected = "only white space or tabs between head, relation and tail"
+    for mark in _SEPARATORS:
+        if all(name.endswith(mark) for column in (heads, relations) for name in column):
+            raise triples.file.error(0, f"{mark!r} behind each name", expected)
+    if all(name.endswith(_ENDS_OF_STATEMENTS) for name in tails):
+        raise triples.file.error(0, "'.' at the end of each line, as in N-Triples", expected)
 
 
 def list_of_names(path: Path, kind: str) -> Names:

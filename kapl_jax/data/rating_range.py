@@ -20,6 +20,8 @@ _RARE = 0.02
 # Most scales reach so far: up to there no rating is far from the others.
 _USUAL_END = 5.0
 _MOST_STEPS = 20
+# In seconds since 1970 that is 1985; no scale begins so far out.
+_LIKE_TIMES = 5e8
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,12 @@ def range_of(
         The least and the largest rating, and a warning for each end that is far from the others.
 
     Raises:
-        UserError: All ratings are the same.
+        UserError: All ratings are the same, or all are so large that they are times.
     """
     low, high = float(values.min()), float(values.max())
+    if low >= _LIKE_TIMES:
+        found = f"the rating {values[0]:.0f}, which like all others reads like a time"
+        raise line_error(path, int(lines[0]), found, "ratings in this column")
     if low == high:
         found = f"the rating {low:g} and no other"
         raise line_error(path, int(lines[0]), found, "different ratings")
@@ -153,7 +158,9 @@ def _far_above(distinct: np.ndarray, counts: np.ndarray) -> np.ndarray:
         is_rare = tail.sum() <= max(1, _RARE * counts.sum())
         is_scale = _is_scale(rest)
         far = is_scale or _is_far_as_a_count(rest, distinct[last + 1])
-        if (is_rare and far) or (is_scale and len(rest) >= 4):
+        # One value for "not rated", as Jester's 99 among -10 to 10, is more frequent than others.
+        is_mark = len(tail) == 1 and tail[0] > counts[: last + 1].max() and len(rest) >= 4 and far
+        if (is_rare and far) or (is_scale and len(rest) >= 4) or is_mark:
             return np.arange(len(distinct)) > last
     return np.zeros(len(distinct), dtype=bool)
 

@@ -296,3 +296,21 @@ def test_first_id_of_a_list_is_no_valid_one(folder, line):
     write_listed(folder, small_graph(), ids=True)
     write(folder / "entities.txt", [line, "bob\t1", "cid\t2"])
     assert error_of(folder).startswith(f"{folder / 'entities.txt'}:1: found entity id ")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("{}, {}, {}", "',' behind each name"),
+        ("{}; {}; {}", "';' behind each name"),
+        ("<{}>\t<{}>\t<{}> .", "'.' at the end of each line"),
+        ("<{}> <{}> <{}>.", "'.' at the end of each line"),
+    ],
+)
+def test_marks_of_other_formats_are_no_part_of_names(folder, pattern, found):
+    graph = small_graph()
+    for split in SPLITS:
+        write(folder / f"{split}.txt", [pattern.format(*row) for row in graph.named(split)])
+    with pytest.raises(UserError) as error:
+        read_graph(folder)
+    assert f"{folder / 'train.txt'}:1: found {found}" in str(error.value)

@@ -107,6 +107,53 @@ def test_header_that_joined_files_repeat(folder):
     assert error_of(read_graph, folder).startswith(f"{folder / 'train.txt'}:1: found the header ")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "drug\tinteraction\tgene",
+        "x_name\tRelation\ty_name",
+        "src\tetype\tdst",
+        "Subjekt\tPrädikat\tObjekt",
+        "sujeto\tpredicado\tobjeto",
+        "头实体\t关系\t尾实体",
+        "0\t1\t2",
+        "V1\tV2\tV3",
+        "Unnamed: 0\tUnnamed: 1\tUnnamed: 2",
+        "#\tcreated\t2020",
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_first_lines_of_other_words(folder, line, split):
+    path = write_plain(folder, small_graph()) / f"{split}.txt"
+    prepend(path, line)
+    assert error_of(read_graph, folder).startswith(f"{path}:1: found the header ")
+
+
+@pytest.mark.parametrize("others", ["1 2 3", "5 1 9", "0 3 4"])
+def test_numbers_are_names(folder, others):
+    for split in ("train", "valid", "test"):
+        write(folder / f"{split}.txt", ["0 1 2", others] if split == "train" else ["0 1 2"])
+    assert len(read_graph(folder).train.triples) == 2
+
+
+def test_relations_may_be_called_by_words_for_them(folder):
+    write_plain(folder, small_graph())
+    write(folder / "train.txt", ["a relation b", "b relation c", "c interaction a"])
+    for split in ("valid", "test"):
+        write(folder / f"{split}.txt", ["a relation c"])
+    parsed = read_graph(folder)
+    assert (len(parsed.train.triples), parsed.warnings) == (3, ())
+
+
+def test_header_between_triples(folder):
+    """Where files were joined and the first header alone was taken away."""
+    write_plain(folder, small_graph())
+    write(folder / "train.txt", ["a\tlikes\tb", "h\tr\tt", "b\tlikes\ta"])
+    assert error_of(read_graph, folder) == (
+        f"{folder / 'train.txt'}:2: found the header 'h r t', expected a triple; take the line away"
+    )
+
+
 @pytest.mark.parametrize("place", ["train.txt", "test.txt"])
 def test_names_that_other_triples_have(folder, place):
     """Such a line is a triple, but said to be odd."""

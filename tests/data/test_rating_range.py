@@ -96,6 +96,7 @@ FAR = {
     "below zero": [*STARS_1_TO_5, -1],
     "often below zero": [*STARS_1_TO_5, *[-1] * 50],
     "far below zero": [*STARS_1_TO_5, -99, -98],
+    "Jester's mark of none": [*np.linspace(-9.99, 9.9, 400).round(2), *[99] * 200],
     "in few": [1, 2, 3, 4, 5, 4, 3, 500],
 }
 
@@ -103,7 +104,8 @@ FAR = {
 @pytest.mark.parametrize("values", FAR.values(), ids=FAR)
 def test_far_from_the_others(values):
     (warning,) = warnings_of(values)
-    odd = max(values) if max(values) > 5 and min(values) >= 0 else min(values)
+    above = max(values) > 5 and max(values) > -min(values)
+    odd = max(values) if above else min(values)
     assert warning.startswith(
         f"ratings.txt:{list(values).index(odd) + 1}: the rating {odd:g}, far "
     )
@@ -157,3 +159,11 @@ def test_both_ends():
 def test_all_the_same():
     message = error_of(range_of, PATH, np.array([2.0, 2.0]), lines(2))
     assert message == "ratings.txt:1: found the rating 2 and no other, expected different ratings"
+
+
+def test_times_are_no_ratings():
+    """As where the columns are user, item, time."""
+    values = np.array([881250949, 891717742, 878887116], dtype=np.float32)
+    message = error_of(range_of, PATH, values, lines(3))
+    assert message.startswith("ratings.txt:1: found the rating 88125094")
+    assert "which like all others reads like a time" in message
