@@ -84,14 +84,15 @@ def check_same_run(
     if not before and now:
         raise UserError(f"{folder / CONFIG}: settings: missing; give another --workdir")
     unknown = [name for name in before if name not in now and name not in defaults]
-    if unknown and defaults:
+    same_method = found.get("method") == wanted.get("method")
+    if unknown and defaults and same_method:
         raise UserError(
             f"{folder / CONFIG}: settings: found {', '.join(unknown)}, which this version "
             f"({_version()}) does not know; continue with the version that began the run "
             f"({_version_of(found)}), or give another --workdir"
         )
     differences = []
-    if found.get("method") != wanted.get("method"):
+    if not same_method:
         differences.append(f"method {found.get('method')!r}, not {wanted.get('method')!r}")
     differences += _differing_settings(before, now, defaults)
     differences += differing_data(found.get("dataset", {}), wanted.get("dataset", {}))

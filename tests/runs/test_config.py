@@ -53,6 +53,12 @@ def test_a_setting_of_another_version_is_told(tmp_path):
         check(tmp_path, settings=changed, versions={"kapl-jax": "9.1"})
 
 
+def test_a_run_of_another_method_is_told_as_such(tmp_path):
+    changed = {**SETTINGS, "warp": 9}
+    with pytest.raises(UserError, match=r"holds another run .method 'other', not 'toy'"):
+        check(tmp_path, method="other", settings=changed)
+
+
 def test_missing_parts_are_told(tmp_path):
     with pytest.raises(UserError, match="settings: missing"):
         check_same_run(tmp_path, {"method": "toy", "dataset": DATA}, NOW, DEFAULTS)

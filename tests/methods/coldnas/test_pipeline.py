@@ -356,7 +356,7 @@ def test_changed_ratings_are_another_run(tmp_path, monkeypatch):
     header, first, *rest = ratings.read_text().splitlines()
     changed = first[:-1] + ("5" if first[-1] != "5" else "4")
     ratings.write_text("\n".join([header, changed, *rest]) + "\n")
-    with pytest.raises(UserError, match=r"holds another run .*dataset digest="):
+    with pytest.raises(UserError, match=r"holds another run .*dataset of the same counts, but"):
         run_coldnas(settings)
 
 
