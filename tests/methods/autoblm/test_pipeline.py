@@ -79,8 +79,8 @@ class Compilations:
         self.count += name == "/jax/core/compile/backend_compile_duration"
 
     def counted(self, train):
-        def call(stage, number, individuals):
-            outcomes = train(stage, number, individuals)
+        def call(stage, number, individuals, *rest):
+            outcomes = train(stage, number, individuals, *rest)
             self.by_round[stage.name, number] = self.count
             return outcomes
 

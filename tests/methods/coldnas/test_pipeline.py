@@ -83,8 +83,8 @@ class Compilations:
         self.count += name == "/jax/core/compile/backend_compile_duration"
 
     def counted(self, train):
-        def call(stage, number, individuals):
-            outcomes = train(stage, number, individuals)
+        def call(stage, number, individuals, *rest):
+            outcomes = train(stage, number, individuals, *rest)
             if stage.name == "search":
                 self.by_round.append(self.count)
             return outcomes
