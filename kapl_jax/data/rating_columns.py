@@ -63,6 +63,12 @@ def named_columns(table: CsvTable, wanted: Sequence[str]) -> list[list[str]]:
     return filled_columns(table, [list(table.columns)[places[word]] for word in wanted])
 
 
+def column_if_there(table: CsvTable, meaning: str) -> list[str]:
+    """Return the column for users or times by whatever word the header calls it, or nothing."""
+    place = _places(table.columns, (meaning,)).get(meaning)
+    return [] if place is None else list(table.columns.values())[place]
+
+
 def _places(header: Iterable[str], wanted: Sequence[str]) -> dict[str, int]:
     """Return which column is which, as far as the words of a header tell."""
     # RecBole writes user_id:token.
@@ -78,8 +84,7 @@ def _places(header: Iterable[str], wanted: Sequence[str]) -> dict[str, int]:
 
 def _cells_of_table(table: CsvTable) -> RatingCells:
     users, items, ratings = named_columns(table, (USER, ITEM, RATING))
-    place = _places(table.columns, (TIME,)).get(TIME)
-    times = [] if place is None else list(table.columns.values())[place]
+    times = column_if_there(table, TIME)
     return RatingCells(table.path, users, items, ratings, table.lines, times)
 
 

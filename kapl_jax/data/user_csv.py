@@ -12,8 +12,8 @@ from kapl_jax.data.cold_start import ColdStartData, FeatureTable
 from kapl_jax.data.cold_start_tables import rows_of_values
 from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.data.rating_cells import distinct_ratings
-from kapl_jax.data.rating_columns import named_columns
-from kapl_jax.data.rating_files import read_csv
+from kapl_jax.data.rating_columns import TIME, USER, column_if_there, named_columns
+from kapl_jax.data.rating_files import CsvTable, read_csv
 from kapl_jax.data.rating_range import AllowedRatings, parse_ratings
 from kapl_jax.data.text import line_error, listing, quote
 from kapl_jax.errors import UserError
@@ -60,7 +60,7 @@ class NewUser:
 def read_new_user(
     path: str | Path, data: ColdStartData, features: UserFeatures | None = None
 ) -> NewUser:
-    """Read the ratings of one new user: a CSV with the header item,rating.
+    """Read the ratings of one new user: a CSV with the header item,rating, and maybe the time.
 
     Args:
         path: The file; `.tsv` is separated by tabs. Items are called by name or, where no other
@@ -70,10 +70,11 @@ def read_new_user(
 
     Raises:
         UserError: There is no rating, one is no number or out of the data's range, an item is
-            unknown.
+            unknown, or the ratings are of several users.
     """
     table = read_csv(Path(path), ",".join(_COLUMNS))
     names, cells = named_columns(table, _COLUMNS)
+    _refuse_others(table)
 
     def refuse(place: int, found: str, expected: str) -> UserError:
         return line_error(table.path, int(table.lines[place]), found, expected)
@@ -81,7 +82,12 @@ def read_new_user(
     items = look_up_items(names, data, refuse)
     ratings, _ = parse_ratings(table.path, cells, table.lines, AllowedRatings(data.rating_range))
     kept, warnings = distinct_ratings(
-        table.path, items, ratings, table.lines, lambda row: f"item {quote(names[row])}"
+        table.path,
+        items,
+        ratings,
+        table.lines,
+        lambda row: f"item {quote(names[row])}",
+        column_if_there(table, TIME),
     )
     seen = data.items_of_training()
     return NewUser(
@@ -91,6 +97,14 @@ def read_new_user(
         unseen=tuple(data.items[item] for item in items[kept] if not seen[item]),
         warnings=warnings,
     )
+
+
+def _refuse_others(table: CsvTable) -> None:
+    users = column_if_there(table, USER)
+    other = next((row for row, user in enumerate(users) if user != users[0]), None)
+    if other is not None:
+        found = f"a rating by {quote(users[other])} below those by {quote(users[0])}"
+        raise line_error(table.path, int(table.lines[other]), found, "the ratings of one user")
 
 
 def unknown_user(table: FeatureTable) -> UserFeatures:

@@ -48,7 +48,9 @@ def settings_of(run: Run, kind: type[S], source: DataSource) -> S:
     dataset = source.dataset
     if dataset is None:
         path = run.config.get("dataset_path")
-        had = path if isinstance(path, str) and not source.data_dir and Path(path).exists() else ""
+        # A folder of registered data says nothing of where a path leads.
+        is_sought = source.data_dir is not None and kind_of(settings.dataset) is not None
+        had = path if isinstance(path, str) and not is_sought and Path(path).exists() else ""
         dataset = had or settings.dataset
         if kind_of(dataset) is None and not Path(dataset).expanduser().exists():
             lay = path if isinstance(path, str) else dataset

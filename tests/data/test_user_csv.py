@@ -98,6 +98,25 @@ def test_the_later_rating_of_an_item_counts(tmp_path, lastfm):
     assert warning.startswith(f"{path}:2: 1 item was rated again by the same user")
 
 
+def test_times_tell_which_rating_is_later(tmp_path, lastfm):
+    path = csv_of(tmp_path, "item,rating,timestamp", "q,1,300", "q,0,200", "p,0,100")
+    user = read_new_user(path, lastfm)
+    assert dict(zip(user.support_items.tolist(), user.support_ratings.tolist(), strict=True)) == {
+        lastfm.items.index("q"): 1,
+        lastfm.items.index("p"): 0,
+    }
+
+
+def test_ratings_of_several_users(tmp_path, lastfm):
+    """They are not taken for those of one."""
+    path = csv_of(tmp_path, "userId,movieId,rating", "7,q,1", "7,p,0", "8,q,0")
+    assert error_of(read_new_user, path, lastfm) == (
+        f"{path}:4: found a rating by '8' below those by '7', expected the ratings of one user"
+    )
+    path = csv_of(tmp_path, "userId,movieId,rating", "7,q,1", "7,p,0")
+    assert len(read_new_user(path, lastfm).support_items) == 2
+
+
 def test_usual_words_for_the_columns(tmp_path, films):
     path = csv_of(tmp_path, "movieId,title,Stars", "1,Toys,3", "2,Les,4")
     assert read_new_user(path, films).support_ratings.tolist() == [3, 4]

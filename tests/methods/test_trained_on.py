@@ -60,6 +60,14 @@ def test_registered_data_are_looked_for_by_name_in_a_given_folder(tmp_path):
     assert dataset_of(run) == "umls"
 
 
+def test_a_folder_of_registered_data_does_not_hide_a_path(tmp_path, monkeypatch):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    run = run_at(tmp_path, "toy", dataset_path=str(tmp_path / "toy"))
+    assert dataset_of(run, data_dir=str(tmp_path)) == str(tmp_path / "toy")
+
+
 def test_only_content_counts(tmp_path):
     run = run_at(tmp_path, "toy")
     check_trained_on(run, {**DATA, "name": "other"}, "other data")
