@@ -72,7 +72,10 @@ class ModelStore:
         try:
             tag = load_tag(self._best)
             if tag is None:
-                raise UserError(f"{self._best}: there is no model yet; let the run finish first")
+                raise UserError(
+                    f"{self._best}: there is no model; give the command of the run, which trains "
+                    "what is missing"
+                )
             with reading(self._best):
                 like = _like(tag["shapes"])
             return load_pytree(self._best, like), tag
@@ -98,15 +101,13 @@ class ModelStore:
                 "of another version, whose program can read it"
             ) from None
 
-    def best_is_damaged(self) -> bool:
-        """Tell whether the run's best model is there but cannot be read, with a warning."""
+    def best_is_lost(self) -> bool:
+        """Tell whether the best model of a finished run is not there or damaged, with a warning."""
         try:
             self.load_best()
-        except DamagedCheckpoint as error:
+        except UserError as error:
             print_warnings([str(error).partition("; give the command")[0] + "; it is made again"])
             return True
-        except UserError:
-            return False
         return False
 
     def save_shared(self, state: Any) -> None:

@@ -356,7 +356,7 @@ def run_pipeline(
     run = RunDirectory.open(settings.workdir, config, defaults(settings))
     try:
         store = ModelStore(run.path / "checkpoints")
-        if not run.is_finished or store.best_is_damaged():
+        if not run.is_finished or store.best_is_lost():
             make(run).run()
         store.drop_others()
     finally:

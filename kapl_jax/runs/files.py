@@ -20,10 +20,21 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def write_text(path: Path, text: str) -> None:
     """Write `text` to the side and rename it to `path`, durable once this returns.
 
+    See `encoded`.
+
     Raises:
         UserError: It cannot be written.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    r"""Return `text` as UTF-8.
+
+    Bytes of a path that are no UTF-8, which Python keeps as lone surrogates, are escaped as JSON
+    does, `\udcff`: JSON that is read again names the same path.
+    """
+    return text.encode(errors="backslashreplace")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -62,6 +62,14 @@ def listen() -> None:
             signal.signal(number, _handle)
 
 
+def stop_listening() -> None:
+    """Let signals end this program at once: it says no more, and has nothing to lose."""
+    for name in _NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _handle:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def is_asked() -> bool:
     """Tell whether a signal waits for the program to end."""
     return _STATE.asked is not None

@@ -15,7 +15,7 @@ from kapl_jax.data.misspelling import similar_to
 from kapl_jax.errors import UserError
 from kapl_jax.runs.faults import describe_fault
 from kapl_jax.runs.help import HelpFlag, own_flags
-from kapl_jax.runs.interruption import Interruption, listen
+from kapl_jax.runs.interruption import Interruption, listen, stop_listening
 from kapl_jax.runs.streams import STANDARD_OUTPUT, prepare_streams
 
 # More devices than cores show how a population is spread; each has threads of its own.
@@ -51,6 +51,7 @@ def _told_in_one_line() -> Iterator[None]:
     except UserError as error:
         _fail(str(error))
     except KeyboardInterrupt as error:
+        stop_listening()
         interruption = error if isinstance(error, Interruption) else Interruption(signal.SIGINT)
         print(interruption, file=sys.stderr)
         sys.exit(interruption.status)
@@ -62,6 +63,9 @@ def _told_in_one_line() -> Iterator[None]:
         if told is None:
             raise
         _fail(told)
+    finally:
+        # What comes at exit, from a second Ctrl-C, would be the traceback of whatever cleans up.
+        stop_listening()
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

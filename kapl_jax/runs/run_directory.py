@@ -14,6 +14,7 @@ from typing import Any
 from kapl_jax.errors import UserError
 from kapl_jax.runs.config import CONFIG, check_same_run, read_config, read_json
 from kapl_jax.runs.files import (
+    encoded,
     partial_path,
     plain,
     write_all,
@@ -103,6 +104,7 @@ class RunDirectory:
                 there.
         """
         folder = Path(path)
+        _refuse_bytes(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_foreign(folder)
@@ -113,7 +115,9 @@ class RunDirectory:
                 lock.release()
                 raise
         except OSError as error:
-            raise UserError(f"{folder}: cannot write the run directory: {error.strerror}") from None
+            inside = error.filename not in (None, str(folder))
+            reason = f"{error.filename}: {error.strerror}" if inside else error.strerror
+            raise UserError(f"{folder}: cannot write the run directory: {reason}") from None
 
     @classmethod
     def _open(
@@ -152,7 +156,7 @@ class RunDirectory:
         stamped = [plain({**event, "seconds": seconds}) for event in events]
         lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in stamped)
         with writing(self.path / METRICS):
-            self._append(lines.encode())
+            self._append(encoded(lines))
         self.events.extend(stamped)
         self._tensorboard.update()
 
@@ -204,6 +208,17 @@ class RunDirectory:
         os.close(self._stream)
         self._tensorboard.close()
         self._lock.release()
+
+
+def _refuse_bytes(folder: Path) -> None:
+    """Refuse a path that is no text: after all the training no checkpoint could be written."""
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{folder.absolute()}: found a path with bytes that are no UTF-8, expected a text; "
+            "give another --workdir"
+        ) from None
 
 
 def _refuse_foreign(folder: Path) -> None:

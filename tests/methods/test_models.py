@@ -50,7 +50,7 @@ def test_a_model_that_is_not_there(tmp_path):
 
 def test_the_best_model_stays(tmp_path):
     store, members = ModelStore(tmp_path), individuals(1)
-    with pytest.raises(UserError, match="there is no model yet; let the run finish first"):
+    with pytest.raises(UserError, match="there is no model; give the command of the run"):
         store.load_best()
     models = make_models(members)
     store.save(members, **models)
@@ -87,9 +87,8 @@ def test_lost_models_are_named(tmp_path, capsys, damage):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_best_model_says_what_to_do(tmp_path, capsys, damage, name):
     store = ModelStore(tmp_path)
-    assert not store.best_is_damaged()
     store.keep_best({"w": np.ones(500, np.float32)}, {"name": "complex"})
-    assert not store.best_is_damaged()
+    assert not store.best_is_lost()
     model = tmp_path / "model"
     DAMAGES[damage](model / name if name else largest_file(model))
     with pytest.raises(
@@ -97,7 +96,7 @@ def test_a_damaged_best_model_says_what_to_do(tmp_path, capsys, damage, name):
     ) as caught:
         store.load_best()
     assert "\n" not in str(caught.value)
-    assert store.best_is_damaged()
+    assert store.best_is_lost()
     assert "it is made again" in capsys.readouterr().err
 
 

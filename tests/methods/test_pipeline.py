@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.contenders import best_contender, mean_score
+from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.pipeline import SearchPipeline, run_pipeline
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.run_directory import read_run
@@ -99,6 +101,7 @@ class LinePipeline(SearchPipeline[LineSettings]):
         scores = {name: mean_score(found) for name, found in outcomes.items()}
         assert all(one.record["test"] for found in outcomes.values() for one in found)
         best = best_contender(contenders, outcomes).name
+        self.store.keep_best({"line": np.zeros(2, np.float32)}, {"name": best})
         return {"best": {"name": best}, "scores": scores, "prepared": self.prepared}
 
 
@@ -182,6 +185,17 @@ def test_a_finished_run_is_not_run_again(finished, monkeypatch):
     again = run(finished.path)
     assert again.results == finished.results
     assert again.events == finished.events
+
+
+def test_the_model_of_a_finished_run_that_was_removed_is_made_again(tmp_path, capsys):
+    found = run(tmp_path / "run", structure="[2, -1]", tuning_samples=1)
+    shutil.rmtree(found.path / "checkpoints")
+    again = run(found.path, structure="[2, -1]", tuning_samples=1)
+    assert again.results["scores"] == found.results["scores"]
+    assert ModelStore(found.path / "checkpoints").load_best()[1]["name"] == "given"
+    told = capsys.readouterr().err
+    assert "checkpoints/model: there is no model; it is made again" in told
+    assert told.count("\n") == 1
 
 
 def test_the_directory_is_closed_when_a_stage_fails(tmp_path, monkeypatch):

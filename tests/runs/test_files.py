@@ -38,6 +38,13 @@ def test_numbers_survive_json(tmp_path, number):
     assert json.loads((tmp_path / "a.json").read_text())["number"] == number
 
 
+def test_a_path_that_is_no_text_survives_json(tmp_path):
+    path = os.fsdecode(b"/data/gr\xffaph")
+    write_json(tmp_path / "a.json", {"dataset_path": path})
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert found == {"dataset_path": path}
+
+
 def test_folders_are_made_and_nothing_is_left_beside(tmp_path):
     write_text(tmp_path / "new" / "folder" / "a.txt", "ä\n")
     assert (tmp_path / "new" / "folder" / "a.txt").read_text(encoding="utf-8") == "ä\n"

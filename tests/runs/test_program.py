@@ -135,6 +135,20 @@ signal.pause()"""
     assert done.stderr == "interrupted by SIGTERM; give the same command again to continue\n"
 
 
+@pytest.mark.parametrize("body", ["os.kill(os.getpid(), signal.SIGTERM)", "pass"])
+def test_a_signal_while_the_program_exits_is_no_traceback(body):
+    """As of somebody who gives Ctrl-C several times."""
+    done = run(
+        f"""import atexit, os, signal
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+{body}
+"""
+    )
+    assert done.returncode == -signal.SIGINT
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == (0 if body == "pass" else 1)
+
+
 def test_a_second_signal_does_not_wait():
     body = """import os, signal
 from kapl_jax.runs.interruption import is_asked, waiting

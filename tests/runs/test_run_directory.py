@@ -48,6 +48,27 @@ def test_what_was_logged_is_read(tmp_path):
     assert found.results == {"best": {"structure": [1, 2]}}
 
 
+def test_a_path_that_is_no_text_is_refused_before_anything_is_trained(tmp_path):
+    folder = tmp_path / os.fsdecode(b"r\xffn")
+    with pytest.raises(UserError, match=r"bytes that are no UTF-8.*; give another --workdir"):
+        RunDirectory.open(folder, CONFIG_A)
+    assert not any(tmp_path.iterdir())
+
+
+def test_names_that_are_no_text_are_recorded(tmp_path):
+    name = os.fsdecode(b"gr\xffaph")
+    open_and_log(tmp_path, {"event": "a", "name": name})
+    assert [event["name"] for event in read_run(tmp_path).events] == [name]
+
+
+def test_the_file_that_is_in_the_way_is_named(tmp_path):
+    open_and_log(tmp_path)
+    (tmp_path / METRICS).unlink()
+    (tmp_path / METRICS).mkdir()
+    with pytest.raises(UserError, match=f"{METRICS}: Is a directory"):
+        RunDirectory.open(tmp_path, CONFIG_A)
+
+
 def test_several_events_are_one_write(tmp_path, monkeypatch):
     """A kill between two writes would part them."""
     run = RunDirectory.open(tmp_path, CONFIG_A)

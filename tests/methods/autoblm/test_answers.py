@@ -151,5 +151,5 @@ def test_a_moved_graph_is_the_same(tmp_path):
 
 def test_a_run_without_a_model(tmp_path):
     run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
-    with pytest.raises(UserError, match="there is no model yet"):
+    with pytest.raises(UserError, match="there is no model;"):
         AutoBLMAnswerer.from_run(run, DataSource())

@@ -236,5 +236,5 @@ def test_other_ratings_than_in_training_are_refused(folder, tmp_path):
 
 def test_an_unfinished_run_recommends_nothing(folder, tmp_path):
     run = dataclasses.replace(read_run(folder / "run"), path=tmp_path)
-    with pytest.raises(UserError, match="there is no model yet; let the run finish first"):
+    with pytest.raises(UserError, match="there is no model; give the command of the run"):
         load_recommender(run, DataSource())

@@ -144,5 +144,5 @@ def test_another_graph_is_refused(tmp_path):
 
 def test_a_run_without_a_model(tmp_path):
     run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
-    with pytest.raises(UserError, match="there is no model yet"):
+    with pytest.raises(UserError, match="there is no model;"):
         RedGNNAnswerer.from_run(run, DataSource())
