@@ -13,6 +13,8 @@ import jax
 import psutil
 from absl import logging
 
+from kapl_jax.errors import UserError
+
 T = TypeVar("T")
 # What `jax.default_matmul_precision` calls each. The algorithm rounds operands to bfloat16 and sums
 # in float32 on every accelerator, where JAX's "bfloat16" means whatever is fastest.
@@ -28,15 +30,32 @@ PRECISIONS = tuple(_MATMUL_PRECISIONS)
 """Of matrix products in training; `default` is the device's own: float32 on CPUs, TF32 on recent
 GPUs, bfloat16 on TPUs."""
 
+_NOT_EVERYWHERE = ("tf32", "bfloat16")
+_CANNOT_COMPILE = ("INVALID_ARGUMENT", "UNIMPLEMENTED")
+
 # XLA prefers vectors of 256 bits; where there are 512 they were measured to be 7 % faster.
 _CPU_OPTIONS: Mapping[str, Any] = MappingProxyType({"xla_cpu_prefer_vector_width": 512})
 
 
 @contextlib.contextmanager
 def matmul_precision(name: str) -> Iterator[None]:
-    """Trace programs whose matrix products are computed in the precision `name`, of PRECISIONS."""
-    with jax.default_matmul_precision(_MATMUL_PRECISIONS[name]):  # type: ignore[no-untyped-call]
-        yield
+    """Trace programs whose matrix products are computed in the precision `name`, of PRECISIONS.
+
+    Raises:
+        UserError: A program was compiled within, and the device cannot compute it so.
+    """
+    try:
+        with jax.default_matmul_precision(_MATMUL_PRECISIONS[name]):  # type: ignore[no-untyped-call]
+            yield
+    except jax.errors.JaxRuntimeError as error:
+        told = str(error).startswith(_CANNOT_COMPILE)
+        if not told or name not in _NOT_EVERYWHERE:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"--precision={name}: the device cannot compute the training so ({reason}); "
+            "expected default or float32"
+        ) from None
 
 
 def full_precision() -> contextlib.AbstractContextManager[None]:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kapl_jax.errors import UserError
 from kapl_jax.search.compiling import (
     PRECISIONS,
     compile_lowered,
@@ -72,6 +73,31 @@ def precision_of(trace):
 def test_the_precision_is_that_of_the_traced_products(name, written):
     assert name in PRECISIONS
     assert written in precision_of(matmul_precision(name))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "INVALID_ARGUMENT: Algorithm not supported by the ElementalIrEmitter: ALG_DOT_BF16_BF16_F32",
+        "UNIMPLEMENTED: Dot with multiple contracting dimensions is not implemented.",
+    ],
+)
+def test_a_precision_that_the_device_cannot_compute_is_one_line(told):
+    """What XLA says of some products on CPUs."""
+    with pytest.raises(UserError, match=r"--precision=bfloat16: the device cannot .*default"):
+        fail_within("bfloat16", told)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=told[:16]):
+        fail_within("float32", told)
+
+
+def test_too_little_memory_is_not_blamed_on_the_precision():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        fail_within("bfloat16", "RESOURCE_EXHAUSTED: no memory")
+
+
+def fail_within(precision, told):
+    with matmul_precision(precision):
+        raise jax.errors.JaxRuntimeError(told)
 
 
 def test_full_precision_wins_over_what_was_set():
