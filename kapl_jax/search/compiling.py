@@ -38,14 +38,20 @@ _CPU_OPTIONS: Mapping[str, Any] = MappingProxyType({"xla_cpu_prefer_vector_width
 
 
 @contextlib.contextmanager
-def matmul_precision(name: str) -> Iterator[None]:
+def matmul_precision(name: str, platform: str = "") -> Iterator[None]:
     """Trace programs whose matrix products are computed in the precision `name`, of PRECISIONS.
+
+    Args:
+        name: The precision.
+        platform: Of the devices that they run on. CPUs compute all in float32: XLA knows the
+            algorithms of accelerators there for some products only.
 
     Raises:
         UserError: A program was compiled within, and the device cannot compute it so.
     """
+    precision = _MATMUL_PRECISIONS["default" if platform == "cpu" else name]
     try:
-        with jax.default_matmul_precision(_MATMUL_PRECISIONS[name]):  # type: ignore[no-untyped-call]
+        with jax.default_matmul_precision(precision):  # type: ignore[no-untyped-call]
             yield
     except jax.errors.JaxRuntimeError as error:
         told = str(error).startswith(_CANNOT_COMPILE)

@@ -340,7 +340,7 @@ class PopulationTrainer(Generic[P]):
             jax.eval_shape(_map_init(problem, cohort.axes), placed),
             init.output_shardings,
         )
-        with matmul_precision(self.precision):
+        with matmul_precision(self.precision, self.platform):
             train, train_bytes = self._compile_training(placement, state, placed, data)
 
         def compile_function(function: Callable[..., PyTree], *more: PyTree) -> Any:

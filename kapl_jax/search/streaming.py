@@ -111,7 +111,7 @@ class StreamedTrainer(PopulationTrainer[S]):
         def program(block: PyTree) -> Any:
             key = shapes(block)
             if key not in programs:
-                with matmul_precision(self.precision):
+                with matmul_precision(self.precision, self.platform):
                     lowered = jitted.lower(state, cohort, np.int32(0), data, block)
                 programs[key] = compile_lowered(lowered, self.platform, **self.cpu_options)
             return programs[key]

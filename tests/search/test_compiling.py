@@ -78,12 +78,12 @@ def test_the_precision_is_that_of_the_traced_products(name, written):
 @pytest.mark.parametrize(
     "told",
     [
-        "INVALID_ARGUMENT: Algorithm not supported by the ElementalIrEmitter: ALG_DOT_BF16_BF16_F32",
+        "INVALID_ARGUMENT: Algorithm not supported: ALG_DOT_BF16_BF16_F32",
         "UNIMPLEMENTED: Dot with multiple contracting dimensions is not implemented.",
     ],
 )
 def test_a_precision_that_the_device_cannot_compute_is_one_line(told):
-    """What XLA says of some products on CPUs."""
+    """What XLA says of some products."""
     with pytest.raises(UserError, match=r"--precision=bfloat16: the device cannot .*default"):
         fail_within("bfloat16", told)
     with pytest.raises(jax.errors.JaxRuntimeError, match=told[:16]):
@@ -98,6 +98,10 @@ def test_too_little_memory_is_not_blamed_on_the_precision():
 def fail_within(precision, told):
     with matmul_precision(precision):
         raise jax.errors.JaxRuntimeError(told)
+
+
+def test_cpus_are_asked_for_no_algorithm_of_accelerators():
+    assert "precision = [DEFAULT, DEFAULT]" in precision_of(matmul_precision("bfloat16", "cpu"))
 
 
 def test_full_precision_wins_over_what_was_set():
