@@ -68,8 +68,8 @@ def test_the_same_command_again_ends_with_the_same(finished):
 def test_help_shows_every_flag(tmp_path, compiled):
     done = run_program(tmp_path, "coldnas", "--help")
     for field in dataclasses.fields(ColdNASSettings):
-        name = f"[no]{field.name}" if isinstance(field.default, bool) else field.name
-        assert f"--{name}:" in done.stdout
+        name = f"[no]{field.name}" if isinstance(field.default, bool) else f"{field.name}="
+        assert f"--{name}" in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -152,11 +152,10 @@ def test_report_and_comparison_know_the_method(finished):
     [
         (["item,rating"], (":1: found nothing after the header", "expected a line of item,rating")),
         ([], (":1: found an empty file",)),
-        (["item,rating", "i2,5", "i3,1", "i2,4"], (":4: found the rating 4", "5 as on line 2")),
         (["item,rating", "i2,6"], (":2: found the rating '6', expected 1 to 5",)),
         (["item,rating", "i2,good"], (":2: found the rating 'good', expected 1 to 5",)),
         (["item,rating", "Titel 4,2"], (":2: found unknown item 'Titel 4'", "'Title 4'")),
-        (["item,stars", "i2,1"], (":1: found the header 'item,stars' without rating",)),
+        (["item,colour", "i2,1"], (":1: found the header 'item,colour' without rating",)),
         (
             ["item,rating", *[f"i{n},2" for n in range(ITEMS)]],
             ("found all 9 items", "expected some"),
@@ -165,7 +164,6 @@ def test_report_and_comparison_know_the_method(finished):
     ids=[
         "no support",
         "empty",
-        "contradiction",
         "range",
         "no number",
         "item",

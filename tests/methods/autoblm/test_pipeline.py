@@ -370,9 +370,12 @@ def test_a_changed_graph_is_another_run(tmp_path, monkeypatch):
         run_autoblm(settings)
 
 
-def test_all_diverged_is_one_line(tmp_path):
-    settings = small_settings(tmp_path, candidates=4, learning_rate=100, regularisation=1e38)
-    with pytest.raises(UserError, match="--learning_rate=100: all 4 structures diverged"):
+def test_all_diverged_is_one_line(tmp_path, monkeypatch):
+    settings = small_settings(tmp_path, candidates=4, learning_rate=100)
+    # Larger than the flag allows.
+    numbers = {**settings.base_hyperparameters(), "regularisation": 1e38}
+    monkeypatch.setattr(AutoBLMSettings, "base_hyperparameters", lambda self: numbers)
+    with pytest.raises(UserError, match=r"--learning_rate=100 .*: all 4 structures diverged"):
         run_autoblm(settings)
 
 
