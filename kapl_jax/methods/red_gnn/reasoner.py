@@ -12,6 +12,7 @@ import numpy as np
 
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
 from kapl_jax.methods.red_gnn.adaptive_reasoner import AdaptiveReasoner
+from kapl_jax.methods.red_gnn.space import read_structure
 from kapl_jax.relational.choices import Choices, Offered, choices
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import Frontier, SizeLadder, Sizes, pad
@@ -54,8 +55,12 @@ def make_reasoner(
         description: What was kept beside them: `structure`, by name of the choice, `top_k` and
             `most_edges`.
         graph: Where messages travel.
+
+    Raises:
+        LookupError: The description lacks something.
+        ValueError: It says what this version does not know.
     """
-    structure = description["structure"]
+    structure: Mapping[str, Any] = read_structure(description)
     offered = Offered(
         (structure["activation"],),
         (structure["message"],),

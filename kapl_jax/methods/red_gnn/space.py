@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.choice_space import ChoiceSpace
@@ -53,6 +54,21 @@ def parse_structure(text: str, base: Structure, flag: str) -> Structure:
         if not equals or name not in NAMES:
             raise UserError(f"{flag}: found {part!r}, expected NAME=VALUE of {', '.join(NAMES)}")
         structure[name] = _parse(value, name, flag)
+    return structure
+
+
+def read_structure(description: Mapping[str, Any]) -> Structure:
+    """Return the structure in a model's description, which may be of another version.
+
+    Raises:
+        LookupError: It lacks an axis.
+        ValueError: It holds an alternative that is unknown here.
+    """
+    structure = {name: description["structure"][name] for name in NAMES}
+    for name, value in structure.items():
+        known = NAMED[name] if name in NAMED else range(1, NUMBERS[name] + 1)
+        if type(value) is not (str if name in NAMED else int) or value not in known:
+            raise ValueError(f"{name} is {value!r}, expected {_expected(name)}")
     return structure
 
 

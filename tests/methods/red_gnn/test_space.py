@@ -12,6 +12,7 @@ from kapl_jax.methods.red_gnn.space import (
     offered_by,
     parse_choices,
     parse_structure,
+    read_structure,
 )
 from tests.methods.red_gnn.tiny import PUBLISHED
 
@@ -74,3 +75,19 @@ def test_the_first_axes_of_a_candidate_are_what_programs_offer():
     assert offered.axes == space.axes[:5]
     structure = {**PUBLISHED, "activation": "relu", "attention_dim": 3, "num_layers": 3}
     np.testing.assert_array_equal(space.candidate(structure), [1, 0, 0, 0, 0, 1, 0])
+
+
+def test_the_structure_of_a_description_is_known_or_refused():
+    assert read_structure({"structure": PUBLISHED, "more": 1}) == PUBLISHED
+    for name, value in (
+        ("gate", "of another version"),
+        ("message", ["sum"]),
+        ("attention_dim", True),
+        ("attention_dim", 2.0),
+        ("num_layers", 0),
+        ("hidden_dim", "48"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            read_structure({"structure": {**PUBLISHED, name: value}})
+    with pytest.raises(LookupError):
+        read_structure({"structure": {}})
