@@ -16,6 +16,10 @@ import pytest
 # Tests of several devices need eight; the others must not mind how many there are.
 jax.config.update("jax_num_cpu_devices", int(os.environ.get("KAPL_TEST_DEVICES", "8")))
 
+# Half the time is compiling: what is computed is tested, not how fast. KAPL_TEST_OPTIMISED=1 tests
+# optimised programs; tests hold for both, since nothing may depend on rounding.
+jax.config.update("jax_disable_most_optimizations", "KAPL_TEST_OPTIMISED" not in os.environ)
+
 # No deadlines, which a busy machine misses, and the same examples everywhere, so that a commit
 # that passes here passes there. `--hypothesis-profile=explore` draws others.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
@@ -57,7 +61,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="module")
 def compiled_plainly() -> Iterator[None]:
-    """Compile with few optimisations, in half the time: for tests of what is computed, not how."""
+    """Compile with few optimisations even where others are tested with all."""
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_disable_most_optimizations", before)

@@ -15,7 +15,7 @@ from tests.end_to_end.disturbances import WORKS, disturb, finish
 from tests.end_to_end.programs import Running
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("KAPL_KILLS", "3"))
+KILLS = int(os.environ.get("KAPL_KILLS", "1"))
 
 
 @pytest.mark.parametrize("method", WORKS)

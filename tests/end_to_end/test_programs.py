@@ -181,7 +181,7 @@ def test_an_unfinished_run_has_no_answers(finished, tmp_path):
     config = (finished / "run" / "config.json").read_bytes()
     (tmp_path / "run" / "config.json").write_bytes(config)
     done = predict(tmp_path, "--head=entity_3", "--relation=relation_1")
-    assert_one_line_error(done, "run/checkpoints/model", "let the run finish first")
+    assert_one_line_error(done, "run/checkpoints/model", "give the command of the run")
 
 
 def test_a_graph_that_has_changed_gives_no_answers(finished, tmp_path):
@@ -190,7 +190,6 @@ def test_a_graph_that_has_changed_gives_no_answers(finished, tmp_path):
     train = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(train[::-1]) + "\n")
     workdir = finished / "run"
-    done = run_program(
-        tmp_path, "predict", f"--workdir={workdir}", "--head=entity_3", "--relation=relation_1"
-    )
+    asked = ("--head=entity_3", "--relation=relation_1")
+    done = run_program(tmp_path, "predict", f"--workdir={workdir}", "--dataset=graph", *asked)
     assert_one_line_error(done, str(workdir), "trained on another graph")

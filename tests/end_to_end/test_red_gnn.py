@@ -70,8 +70,8 @@ def test_the_same_command_again_ends_with_the_same(finished):
 def test_help_shows_every_flag(tmp_path, compiled):
     done = run_program(tmp_path, "red_gnn", "--help")
     for field in dataclasses.fields(RedGNNSettings):
-        name = f"[no]{field.name}" if isinstance(field.default, bool) else field.name
-        assert f"--{name}:" in done.stdout
+        name = f"[no]{field.name}" if isinstance(field.default, bool) else f"{field.name}="
+        assert f"--{name}" in done.stdout
 
 
 def test_queries_about_both_graphs_are_answered(finished):
