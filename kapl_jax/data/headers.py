@@ -34,8 +34,6 @@ _RELATION_ONLY = re.compile(
 )
 _NUMBERED = re.compile(r"(|v|x|c|f|col|column|field|unnamed)[ :._]*([0-3])")
 _COMMENT = re.compile(r"#|%|//")
-# Words for columns are short, and some of the expressions here slow where names are very long.
-_LONGEST = 80
 # A header that stands between triples is that of a file that was joined to others.
 _MOST_REPEATED = 1000
 # What may stand beside the word that counts: head_id, entityHead, relation type, START_ID(drug).
@@ -78,9 +76,6 @@ def _role(cell: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    """Return a cell as words are compared, an empty string for what is too long to be some."""
-    if len(cell) > _LONGEST:
-        return ""
     return cell.casefold().strip("\"'`#<>?:()[]{} \t\ufeff")
 
 
@@ -166,5 +161,5 @@ def header_error(file: TextFile, words: str, expected: str, row: int = 0) -> Use
 
 def is_list_header(cells: Sequence[str]) -> bool:
     """Tell whether cells are words for a column of names and maybe one of ids."""
-    letters = (re.sub(r"[^a-z]", "", _plain(cell)) for cell in cells)
+    letters = (re.sub(r"[^a-z]", "", cell.casefold()) for cell in cells)
     return all(map(_LIST_HEADER.fullmatch, letters))

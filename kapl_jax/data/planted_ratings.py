@@ -1,16 +1,18 @@
 """Generated users whose ratings follow a known modulation: a search must find it again.
 
 Items have categorical features; nothing is known of users but their ratings. Each value of a
-feature stands for a strength x in 0..1. A user has for each feature a slope φ3 and a threshold -φ4,
-and rates an item by the sigmoid of `Σ ± max(0, φ3 · x + φ4)` over its features: the planted
-structure scales and shifts the predictor's input and nothing else. All users have rated the same
-simple items, of one feature each, which tell their slopes and thresholds; asked are rich items, of
-all features.
+feature stands for a strength x in 0..1. A user has for each feature a slope φ3 and rates an item by
+the sigmoid of `Σ ± φ3 · x` over its features: the planted structure scales the predictor's input
+and nothing else. All users have rated the same simple items, of one feature each at its full
+strength, which tell their slopes; asked are rich items, of all features.
 
-A user differs from others in two numbers a feature. A predictor whose layers are narrower than
-there are features cannot make up for them behind its first layer, and scale or shift alone have
-too few: so the structure can be told from its rivals, by a model that is small and trained to the
-end (see `methods.coldnas.defaults`).
+What tells the structure from its rivals: embeddings are one number a feature, so that no other
+operation at the input gives a line of five strengths another slope, and the layers behind are
+narrower than there are features, so that users' slopes, one a feature, do not get through them (see
+`methods.coldnas.defaults`). A line needs no bend: a coordinate may rise or fall with the strength,
+and training need not settle on one. A second operation cannot be planted so that it is found: a
+shift moves from a layer into the next, and a maximum times a scale is a scale, a shift and a
+constant.
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ from kapl_jax.data.cold_start import ColdStartData, FeatureTable, UserTasks
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.errors import UserError
 
-_FIELDS = 6
+_FIELDS = 5
 # Value 1 of a field stands for its absence.
 _VALUES = 6
-_RICH_ITEMS = 300
-_USERS = {"train": 800, "valid": 150, "test": 150}
+_RICH_ITEMS = 200
+_USERS = {"train": 600, "valid": 150, "test": 150}
+_LARGEST_SLOPE = 4.0
 _NOISE = 0.02
 _POSITIONS = 4
-# At the input: no maximum, no minimum, scale, shift.
-_PLANTED = (False, False, True, True)
+# At the input: no maximum, no minimum, scale, no shift.
+_PLANTED = (False, False, True, False)
 
 
 def planted_cold_start(protocol: Protocol) -> ColdStartData:
@@ -49,7 +52,7 @@ def planted_cold_start(protocol: Protocol) -> ColdStartData:
     rng = np.random.default_rng([protocol.seed, 7])
     rich = rng.integers(2, _VALUES + 1, (_RICH_ITEMS, _FIELDS))
     features = np.concatenate([_simple_items(), rich])
-    strengths = np.concatenate([[0.0, 0.0], np.linspace(0.3, 1.0, _VALUES - 1)])[features]
+    strengths = np.concatenate([[0.0, 0.0], np.linspace(0.0, 1.0, _VALUES - 1)])[features]
     starts = np.cumsum([0, *_USERS.values()])
     train, valid, test = (
         _tasks(rng, start, count, strengths, protocol.query_items)
@@ -72,25 +75,20 @@ def planted_cold_start(protocol: Protocol) -> ColdStartData:
 
 
 def _simple_items() -> np.ndarray:
-    """Return the values int[n, fields] of items that have one feature, at each of its values."""
-    items = np.ones((_FIELDS, _VALUES - 1, _FIELDS), int)
-    for field in range(_FIELDS):
-        items[field, :, field] = np.arange(2, _VALUES + 1)
-    return items.reshape(-1, _FIELDS)
+    """Return the values int[n, fields] of items that have one feature each, at full strength."""
+    return np.where(np.eye(_FIELDS, dtype=bool), _VALUES, 1)
 
 
 def _tasks(
     rng: np.random.Generator, first: int, count: int, strengths: np.ndarray, query: int
 ) -> UserTasks:
-    """Draw users with their weights and the rich items that they are asked for."""
+    """Draw users with their slopes and the rich items that they are asked for."""
     simple = len(_simple_items())
     signs = np.where(np.arange(_FIELDS) % 2, -1.0, 1.0)
-    slopes = rng.uniform(0.5, 4.0, (count, 1, _FIELDS))
-    thresholds = slopes * rng.uniform(0.0, 0.8, slopes.shape)
+    slopes = rng.uniform(0.0, _LARGEST_SLOPE, (count, 1, _FIELDS))
     asked = simple + np.argsort(rng.random((count, _RICH_ITEMS)), axis=1)[:, :query]
     items = np.concatenate([np.tile(np.arange(simple), (count, 1)), asked], axis=1)
-    felt = np.maximum(0.0, slopes * strengths[items] - thresholds)
-    clean = 1 / (1 + np.exp(-felt @ signs))
+    clean = 1 / (1 + np.exp(-(slopes * strengths[items]) @ signs))
     ratings = np.clip(clean + _NOISE * rng.normal(size=clean.shape), 0, 1).astype(np.float32)
     items = items.astype(np.int32)
     return UserTasks(

@@ -93,7 +93,7 @@ class ModelStore:
         """
         try:
             yield
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             lacks = isinstance(error, KeyError)
             reason = f"lacks {error}" if lacks else " ".join(str(error).split())[:200]
             raise UserError(

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 SUGGESTED: Mapping[str, Mapping[str, Any]] = {
-    # Layers narrower than the number of features tell where the modulation was planted, and small
-    # networks end at different places: more seeds and a falling learning rate.
+    # One number a feature and layers narrower than the number of features tell where the modulation
+    # was planted; small networks end at different places: several seeds and a falling rate.
     "planted": {
-        "candidates": 64,
-        "embedding_dim": 2,
-        "hidden_units": "4,4,4",
+        "candidates": 48,
+        "round_size": 24,
+        "embedding_dim": 1,
+        "hidden_units": "3,3,3",
         "context_dim": 64,
+        "batch_size": 12,
         "learning_rate": 0.02,
         "decay": 0.97,
         "unseen_rate": 0.0,
@@ -24,8 +26,8 @@ SUGGESTED: Mapping[str, Mapping[str, Any]] = {
         "final_epochs": 100,
         "evaluate_every": 20,
         "tuning_samples": 1,
-        "finalists": 6,
-        "seeds": 5,
+        "finalists": 3,
+        "seeds": 3,
     },
 }
 """By the name of the data set, settings that differ from the defaults of `ColdNASSettings`."""
