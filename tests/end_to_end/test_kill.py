@@ -15,11 +15,15 @@ from tests.end_to_end.disturbances import WORKS, disturb, finish
 from tests.end_to_end.programs import Running
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("KAPL_KILLS", "1"))
+KILLS = int(os.environ.get("KAPL_KILLS", "0"))
 
 
 @pytest.mark.parametrize("method", WORKS)
 def test_killed_at_random_moments(tmp_path, undisturbed, method):
+    # ColdNAS takes longest, and is killed in every stage in tests/methods/coldnas/test_pipeline.py.
+    count = KILLS or (0 if method == "coldnas" else 1)
+    if not count:
+        pytest.skip("KAPL_KILLS is not set")
     run, killed = undisturbed(method), tmp_path / "killed"
     seed = int(np.random.default_rng().integers(2**31))
 
@@ -27,7 +31,7 @@ def test_killed_at_random_moments(tmp_path, undisturbed, method):
         return run.work.start(tmp_path, killed)
 
     rng = np.random.default_rng(seed)
-    moments = disturb(run, killed, KILLS, rng, start, Running.kill)
+    moments = disturb(run, killed, count, rng, start, Running.kill)
     finish(start())
     where = f"killed after {moments} seconds, {run.seconds:.1f} is the whole work, seed {seed}"
     print(where)
