@@ -13,3 +13,8 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         """Take a message; line breaks in it, which only names of files have, are written out."""
         super().__init__(r"\n".join(message.splitlines()))
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error of others says, on one line."""
+    return " ".join(str(error).split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kapl_jax.data.registry import Dataset
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 
 
 def is_complete(dataset: Dataset, folder: Path) -> bool:
@@ -28,7 +28,7 @@ def download(dataset: Dataset, folder: Path) -> Path:
             pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=folder)
         # requests raises subclasses of OSError, pooch a ValueError for a checksum that differs.
         except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise UserError(
                 f"{dataset.name}: found no way to download {url} to {folder} ({reason}), expected "
                 "a network, or the data in --data_dir or $KAPL_DATA"

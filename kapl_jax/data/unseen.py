@@ -76,14 +76,13 @@ def _without_unseen(graph: ParsedGraph) -> ParsedGraph:
             raise line_error(split.path, int(split.lines[0]), found, "some without")
     if not any(marked.any() for marked in marks):
         return graph
-    left = replace(
+    return replace(
         _with_warning(graph, marks, "with names that training lacks, dropped"),
         entities=_declared(graph.entities),
         relations=_declared(graph.relations),
         valid=graph.valid.where(~marks[0]),
         test=graph.test.where(~marks[1]),
     )
-    return left
 
 
 def _undeclared(names: Names) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 from kapl_jax.runs.checkpoints import (
     DamagedCheckpoint,
     load_pytree,
@@ -95,7 +95,7 @@ class ModelStore:
             yield
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             lacks = isinstance(error, KeyError)
-            reason = f"lacks {error}" if lacks else " ".join(str(error).split())[:200]
+            reason = f"lacks {error}" if lacks else one_line(error)[:200]
             raise UserError(
                 f"{self._best}: the description of the model cannot be used: {reason}; it may be "
                 "of another version, whose program can read it"

@@ -16,7 +16,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 from kapl_jax.runs.files import cannot_be_written, plain, write_json
 from kapl_jax.runs.lock import check_held, remove_made
 
@@ -131,7 +131,7 @@ def reading(folder: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise _damaged(folder, f"{type(error).__name__}: {text[:200]}") from None
 
 

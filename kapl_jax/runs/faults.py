@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Iterator
 
+from kapl_jax.errors import one_line
+
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Whoever wraps one of these has met it, and has no better way to say so.
 _TELLING = _NO_ROOM | {errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
@@ -22,7 +24,7 @@ def describe_fault(error: BaseException) -> str | None:
     machine itself is at fault: a full disk, a read-only file system.
     """
     if isinstance(error, MemoryError):
-        return f"not enough memory ({_one_line(error) or 'no more is to be had'})"
+        return f"not enough memory ({one_line(error) or 'no more is to be had'})"
     for number, cause in enumerate(_causes(error)):
         found = _as_os_error(cause)
         if found is not None and (number == 0 or found.errno in _TELLING):
@@ -56,14 +58,10 @@ def _as_os_error(error: BaseException) -> OSError | None:
 
 
 def _describe(error: OSError) -> str:
-    reason = error.strerror or _one_line(error) or type(error).__name__
+    reason = error.strerror or one_line(error) or type(error).__name__
     if error.errno in _NO_ROOM:
         reason += "; make room, then give the same command again"
     if error.filename is None:
         return reason
     written = error.errno in _NO_ROOM | {errno.EROFS}
     return f"{error.filename}: cannot be {'written' if written else 'used'}: {reason}"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -84,7 +84,7 @@ def cannot_be_written(path: Path, error: Exception) -> UserError:
 
     Libraries wrap what the system said in errors and long texts of their own.
     """
-    text = " ".join(str(error).split())
+    text = one_line(error)
     full = next((code for code in _NO_ROOM if os.strerror(code) in text), None)
     if isinstance(error, OSError) and error.strerror:
         reason = error.strerror

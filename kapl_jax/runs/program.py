@@ -12,7 +12,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from kapl_jax.data.misspelling import similar_to
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 from kapl_jax.runs.faults import describe_fault
 from kapl_jax.runs.help import HelpFlag, own_flags
 from kapl_jax.runs.interruption import Interruption, listen, stop_listening
@@ -83,7 +83,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
             _fail(f"{_unknown_flag(error.flagname)}; --help shows the flags")
         # A value given to --noFLAG is a plain ValueError.
         except (flags.Error, ValueError) as error:
-            message = " ".join(str(error).split()).removeprefix("flag ")
+            message = one_line(error).removeprefix("flag ")
             _fail(f"{message}; --help shows the flags")
     return words
 
@@ -161,7 +161,7 @@ def use_cpu_cores(count: int = 0) -> None:
     except (RuntimeError, AssertionError) as error:
         if not platforms:
             raise
-        reason = " ".join(str(error).split()) or "it is not installed for that"
+        reason = one_line(error) or "it is not installed for that"
         raise UserError(
             f"$JAX_PLATFORMS={platforms}: JAX finds no such device: {reason}; expected one that "
             "this machine has, or the variable unset"

@@ -13,7 +13,7 @@ import jax
 import psutil
 from absl import logging
 
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 
 T = TypeVar("T")
 # What `jax.default_matmul_precision` calls each. The algorithm rounds operands to bfloat16 and sums
@@ -57,7 +57,7 @@ def matmul_precision(name: str, platform: str = "") -> Iterator[None]:
         told = str(error).startswith(_CANNOT_COMPILE)
         if not told or name not in _NOT_EVERYWHERE:
             raise
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise UserError(
             f"--precision={name}: the device cannot compute the training so ({reason}); "
             "expected default or float32"

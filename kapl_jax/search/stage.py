@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 from kapl_jax.runs.interruption import Interruption
 from kapl_jax.runs.interruption import waiting as signals_wait
 from kapl_jax.runs.progress import Progress
@@ -228,7 +228,7 @@ class Stage:
                 # Leaving this block gives up the error, and with it what its frames hold.
                 self._training.take_back()
                 return False
-            text = " ".join(str(error).split())[:200]
+            text = one_line(error)[:200]
             raise UserError(
                 f"{self.name}: one candidate is too large for the memory of the device, expected "
                 f"smaller dimensions or batches ({text})"
