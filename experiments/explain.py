@@ -25,22 +25,19 @@ from kapl_jax.explain.rule_text import rules_text
 from kapl_jax.explain.user_explanation import explanation_pictures, explanation_text
 from kapl_jax.methods.queries import query_to_explain
 from kapl_jax.methods.registry import load_explainer, load_recommender
-from kapl_jax.methods.trained_on import DataSource
+from kapl_jax.methods.trained_on import AskSettings
 from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.files import write_bytes, write_json
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
 from kapl_jax.runs.report.metrics import read_metrics
-from kapl_jax.runs.run_directory import Run, read_run
-from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
+from kapl_jax.runs.run_directory import Run
+from kapl_jax.runs.settings import define_flags, from_flags, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class ExplainSettings(Settings):
+class ExplainSettings(AskSettings):
     """Which model is asked to explain what, and where the pictures go."""
 
-    workdir: str = setting("", "Run directory of a finished run.", path=True)
-    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
-    dataset: str = setting("", "Name or path of the data; by default where the run had them.")
     head: str = setting("", "Head entity of a query.")
     relation: str = setting("", "Relation of a query.")
     tail: str = setting("", "Tail entity: the answer to explain, or what is known.")
@@ -60,10 +57,8 @@ def main(argv: list[str]) -> None:
     """Explain what the flags ask about."""
     refuse_arguments(argv)
     settings = from_flags(ExplainSettings)
-    if not settings.workdir:
-        raise UserError("--workdir: missing, expected the run directory of a finished run")
+    run = settings.read_run()
     use_compilation_cache(settings.compilation_cache)
-    run = read_run(settings.workdir)
     folder = Path(settings.out) if settings.out else Path(settings.workdir) / "explain"
     if settings.rules:
         refuse_beside("rules", "head", "relation", "tail", "ratings", "user_features", "item")
@@ -81,13 +76,9 @@ def main(argv: list[str]) -> None:
         )
 
 
-def _source(settings: ExplainSettings) -> DataSource:
-    return DataSource(settings.dataset or None, settings.data_dir or None)
-
-
 def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
     query, answer = query_to_explain(settings.head, settings.relation, settings.tail)
-    explainer = load_explainer(run, _source(settings))
+    explainer = load_explainer(run, settings.source)
     explanation = explainer.explain(query, answer, settings.top)
     print(reasoning_text(explanation))
     pictures = reasoning_pictures(explanation)
@@ -96,7 +87,7 @@ def _explain_query(run: Run, settings: ExplainSettings, folder: Path) -> None:
 
 
 def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
-    rules = load_explainer(run, _source(settings)).rules(settings.explained_answers)
+    rules = load_explainer(run, settings.source).rules(settings.explained_answers)
     found = read_metrics((run.results or {}).get("test")).get("mrr")
     rules["mrr"]["model"] = None if found is None else found.mean
     print(rules_text(rules))
@@ -105,7 +96,7 @@ def _explain_rules(run: Run, settings: ExplainSettings, folder: Path) -> None:
 
 
 def _explain_user(run: Run, settings: ExplainSettings, folder: Path) -> None:
-    recommender = load_recommender(run, _source(settings))
+    recommender = load_recommender(run, settings.source)
     user = recommender.new_user(Path(settings.ratings), settings.user_features)
     print_warnings(user.warnings)
     explanation = recommender.explain(user, settings.item or None)

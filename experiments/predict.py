@@ -22,20 +22,17 @@ from kapl_jax.methods.answers import Answers, OutOfReach, Query
 from kapl_jax.methods.queries import answer_known, query_from_flags, read_queries
 from kapl_jax.methods.recommendations import Recommendation
 from kapl_jax.methods.registry import load_answerer, load_recommender
-from kapl_jax.methods.trained_on import DataSource
+from kapl_jax.methods.trained_on import AskSettings
 from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program
-from kapl_jax.runs.run_directory import Run, read_run
-from kapl_jax.runs.settings import Settings, define_flags, from_flags, setting
+from kapl_jax.runs.run_directory import Run
+from kapl_jax.runs.settings import define_flags, from_flags, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictSettings(Settings):
+class PredictSettings(AskSettings):
     """Which model is asked, and what."""
 
-    workdir: str = setting("", "Run directory of a finished run.", path=True)
-    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
-    dataset: str = setting("", "Name or path of the data; by default where the run had them.")
     head: str = setting("", "Head entity; the tail is asked.")
     relation: str = setting("", "Relation.")
     tail: str = setting("", "Tail entity; the head is asked.")
@@ -59,10 +56,8 @@ def main(argv: list[str]) -> None:
     """Answer the queries that the flags give, or recommend to the user that they give."""
     refuse_arguments(argv)
     settings = from_flags(PredictSettings)
-    if not settings.workdir:
-        raise UserError("--workdir: missing, expected the run directory of a finished run")
+    run = settings.read_run()
     use_compilation_cache(settings.compilation_cache)
-    run = read_run(settings.workdir)
     if settings.ratings:
         refuse_beside("ratings", "head", "relation", "tail", "queries")
         _recommend(run, settings)
@@ -74,12 +69,8 @@ def main(argv: list[str]) -> None:
         _answer(run, settings)
 
 
-def _source(settings: PredictSettings) -> DataSource:
-    return DataSource(settings.dataset or None, settings.data_dir or None)
-
-
 def _recommend(run: Run, settings: PredictSettings) -> None:
-    recommender = load_recommender(run, _source(settings))
+    recommender = load_recommender(run, settings.source)
     user = recommender.new_user(Path(settings.ratings), settings.user_features)
     print_warnings(user.warnings)
     found = recommender.recommend(user, settings.top)
@@ -91,14 +82,14 @@ def _recommend(run: Run, settings: PredictSettings) -> None:
 
 def _answer(run: Run, settings: PredictSettings) -> None:
     query = query_from_flags(settings.head, settings.relation, settings.tail)
-    (answers,) = load_answerer(run, _source(settings)).answer([query], settings.top)
+    (answers,) = load_answerer(run, settings.source).answer([query], settings.top)
     print(_as_json(query, answers) if settings.json else _as_table(query, answers))
 
 
 def _answer_all(run: Run, settings: PredictSettings) -> None:
     path = Path(settings.queries)
     queries = read_queries(path)
-    found = answer_known(load_answerer(run, _source(settings)), queries, settings.top)
+    found = answer_known(load_answerer(run, settings.source), queries, settings.top)
     for query, answers in zip(queries, found, strict=True):
         if isinstance(answers, UserError):
             print(f"error: {answers}", file=sys.stderr)

@@ -11,8 +11,8 @@ from kapl_jax.data.registry import kind_of
 from kapl_jax.errors import UserError
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.config import CONFIG, differing_data
-from kapl_jax.runs.run_directory import Run
-from kapl_jax.runs.settings import recorded_settings
+from kapl_jax.runs.run_directory import Run, read_run
+from kapl_jax.runs.settings import Settings, recorded_settings, setting
 
 S = TypeVar("S", bound=SearchSettings)
 
@@ -28,6 +28,30 @@ class DataSource:
 
     dataset: str | None = None
     data_dir: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AskSettings(Settings):
+    """Which finished run is asked; a program that asks its model adds what it asks."""
+
+    workdir: str = setting("", "Run directory of a finished run.", path=True)
+    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
+    dataset: str = setting("", "Name or path of the data; by default where the run had them.")
+
+    @property
+    def source(self) -> DataSource:
+        """Where the data of the run are said to be."""
+        return DataSource(self.dataset or None, self.data_dir or None)
+
+    def read_run(self) -> Run:
+        """Return the run.
+
+        Raises:
+            UserError: None is given, or it cannot be read.
+        """
+        if not self.workdir:
+            raise UserError("--workdir: missing, expected the run directory of a finished run")
+        return read_run(self.workdir)
 
 
 def settings_of(run: Run, kind: type[S], source: DataSource) -> S:
