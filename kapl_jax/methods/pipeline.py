@@ -15,7 +15,7 @@ import numpy as np
 
 from kapl_jax.data.locate import path_of
 from kapl_jax.data.registry import Kind
-from kapl_jax.errors import UserError
+from kapl_jax.errors import UserError, one_line
 from kapl_jax.methods.contenders import Contender, Outcomes
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.settings import SearchSettings
@@ -268,7 +268,7 @@ class SearchPipeline(abc.ABC, Generic[S]):
             return [{}]
 
         like, again = trainer.state_shape([weights]), set[str]()
-        if self._is_recorded("shared_weights", weights) and self.store.shared_is_lost(like):
+        if weights.id in self._recorded_ids("shared_weights") and self.store.shared_is_lost(like):
             again.add(weights.id)
         with self.stage("shared_weights", trainer, schedule, schedule.cost(1), 0, finish) as stage:
             stage.train(0, [weights], again)
@@ -309,8 +309,8 @@ class SearchPipeline(abc.ABC, Generic[S]):
         ]
         schedule = full_training(settings.final_epochs)
         cost, every = schedule.cost(len(individuals)), settings.evaluate_every
-        recorded = [one.id for one in individuals if self._is_recorded("final", one)]
-        lost = self.store.lost(recorded)
+        recorded = self._recorded_ids("final")
+        lost = self.store.lost([one.id for one in individuals if one.id in recorded])
         with self.stage_of_all("final", schedule, cost, every, final=True) as stage:
             outcomes = stage.train(0, individuals, lost)
         groups = defaultdict(list)
@@ -318,9 +318,8 @@ class SearchPipeline(abc.ABC, Generic[S]):
             groups[str(outcome.individual.name)].append(outcome)
         return groups
 
-    def _is_recorded(self, stage: str, individual: Individual) -> bool:
-        recorded = self.record.recorded("candidate", stage)
-        return any(event["id"] == individual.id for event in recorded)
+    def _recorded_ids(self, stage: str) -> set[str]:
+        return {event["id"] for event in self.record.recorded("candidate", stage)}
 
 
 def run_pipeline(
@@ -370,7 +369,7 @@ def _write_report(path: Path) -> Path | None:
         return write_report([read_run(path)], path / "report")
     except Exception as error:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         again = f"python -m experiments.report --workdir={path}"
         print_warnings([f"no report: {kind}{reason}; all else is done, `{again}` writes it"])
         return None

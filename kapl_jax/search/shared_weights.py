@@ -115,16 +115,16 @@ class RecordedProxy:
     def __call__(self, candidates: np.ndarray) -> np.ndarray:
         """Return the score of each of `[n, ...]` candidates, float[n], higher is better."""
         of = hashlib.sha256(np.ascontiguousarray(candidates).tobytes()).hexdigest()[:12]
-        if self._recorded(of) is None:
+        scores = self._recorded(of)
+        if scores is None:
             scores = self._score(candidates)
             self._run.log(
                 {"event": "shared_weights", "stage": "search", "of": of, "scores": scores}
             )
-        found = self._recorded(of)
-        return np.array([-np.inf if score is None else score for score in found or ()])
+        return scores
 
-    def _recorded(self, of: str) -> list[float | None] | None:
+    def _recorded(self, of: str) -> np.ndarray | None:
         for event in self._run.recorded("shared_weights", "search"):
             if event.get("of") == of:
-                return list(event["scores"])
+                return np.array([-np.inf if one is None else one for one in event["scores"]])
         return None
