@@ -30,6 +30,8 @@ _DAMAGES = (
 _LARGEST_PACKED, _TIGHTEST = 2**26, 200
 # Archives hold their files in folders of their own: data/lastfm_20/ratings_final.txt.
 _DEEPEST = 2
+# Of tables whose cells may hold commas.
+_TAB_ENDINGS = (".tsv", ".inter", ".user", ".item")
 
 
 def roots(path: Path) -> Iterator[Traversable]:
@@ -121,7 +123,7 @@ class CsvTable:
 
 
 def read_csv(path: Traversable, expected: str) -> CsvTable:
-    """Read a file with a header; `.csv` is separated by commas, semicolons or tabs, others by tabs.
+    """Read a file with a header: `.tsv` and RecBole's files have tabs, any other is looked at.
 
     Args:
         path: The file.
@@ -135,8 +137,8 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
             twice in the header or is empty; a quoted cell does not end; or only a header is there.
     """
     file = read_member(path)
-    is_csv = path.name.lower().endswith(".csv")
-    separator = max(",;\t", key=file.lines[0].count) if is_csv else "\t"
+    has_tabs = path.name.lower().endswith(_TAB_ENDINGS)
+    separator = "\t" if has_tabs else max(",;\t", key=file.lines[0].count)
     reader = csv.reader(file.lines, delimiter=separator, strict=True)
     try:
         header = [cell.strip() for cell in next(reader)]

@@ -50,6 +50,13 @@ def test_malformed_csv(tmp_path, text, message):
     assert error_of(read_csv, path, "a,b").startswith(f"{path}{message}")
 
 
+@pytest.mark.parametrize("name", ["table.txt", "table", "TABLE.CSV"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_of_other_names_is_looked_for(tmp_path, name, separator):
+    text = "a,b\n1,x y\n".replace(",", separator)
+    assert read_csv(csv_of(tmp_path, text, name), "a,b").columns == {"a": ["1"], "b": ["x y"]}
+
+
 def test_latin_1_bytes_in_csv(tmp_path):
     path = csv_of(tmp_path, "a,b\n1,\u00e9\n", encoding="latin-1")
     message = error_of(read_csv, path, "a,b")
