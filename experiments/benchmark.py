@@ -16,8 +16,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from kapl_jax.benchmarking.registry import BENCHMARKS, DEFAULT, method_asked
-from kapl_jax.benchmarking.report import run_benchmark
+from experiments.benchmarking.registry import BENCHMARKS, DEFAULT, method_asked
+from experiments.benchmarking.report import run_benchmark
 from kapl_jax.runs.compilation_cache import use_compilation_cache
 from kapl_jax.runs.files import write_json
 from kapl_jax.runs.program import run_program, use_cpu_cores

@@ -7,10 +7,10 @@ import sys
 import pytest
 from absl import flags
 
+from experiments.benchmarking.bilinear import BilinearSettings
 from experiments.explain import ExplainSettings
 from experiments.predict import PredictSettings
 from experiments.report import ReportSettings
-from kapl_jax.benchmarking.bilinear_report import BilinearSettings
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.coldnas.defaults import suggested

@@ -1,0 +1,171 @@
+"""RED-GNN's benchmark: training steps and evaluations of reasoning over relational digraphs."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.benchmarking.benchmark import (
+    Benchmark,
+    BenchmarkSettings,
+    Unit,
+    pytorch_is_there,
+)
+from experiments.benchmarking.populations import PopulationTimer
+from experiments.benchmarking.products import Product, products_case
+from experiments.benchmarking.timing import Case
+from kapl_jax.data.reasoning import load_reasoning_data
+from kapl_jax.methods.red_gnn.defaults import suggested
+from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem
+from kapl_jax.methods.red_gnn.tasks import Tasks, first_of, make_tasks
+from kapl_jax.relational.choices import Offered
+from kapl_jax.relational.expansion import Expander
+from kapl_jax.relational.graph import RelationalGraph
+from kapl_jax.relational.regimes import DenseRegime
+from kapl_jax.runs.settings import setting
+from kapl_jax.search.individual import Individual
+from kapl_jax.search.streaming import StreamedTrainer
+
+_HYPERPARAMETERS = {"learning_rate": 1e-3, "decay": 1.0, "weight_decay": 1e-4, "dropout": 0.0}
+_CANDIDATE = np.zeros(5, np.int8)
+
+
+@dataclass(frozen=True)
+class RelationalSettings(BenchmarkSettings):
+    """The settings of RED-GNN's benchmark; sizes left at 0 are those published for the data."""
+
+    dataset: str = setting("umls", "Registered graph or a folder; X with X_ind: a pair.")
+    part: str = setting(
+        "training", "What is timed, a batch each.", choices=["training", "evaluation"]
+    )
+    population: int = setting(3, "Seeds trained side by side.", low=1, high=100_000)
+    curve: str = setting("", "Population sizes of the curve; '' for none.")
+    epochs: int = setting(1, "Passes over the batches a measurement.", low=1)
+    steps: int = setting(4, "Batches of a measurement.", low=1)
+    batch_size: int = setting(0, "Queries in a batch; 0: as published.", low=0, high=2**20)
+    embedding_dim: int = setting(0, "Width of the states; 0: as published.", low=0, high=65_536)
+    num_layers: int = setting(0, "Layers; 0: as published.", low=0, high=20)
+    regime: str = setting("auto", "How messages are passed.", choices=["auto", "dense", "frontier"])
+
+
+def relational_benchmark(settings: RelationalSettings) -> Benchmark:
+    """Return the benchmark: ours, the limit, and PyTorch where it is installed."""
+    data = load_reasoning_data(settings.dataset, settings.data_dir or None)
+    published = suggested(data.name) or suggested("umls")
+    options = RedGNNOptions(
+        num_layers=settings.num_layers or published["num_layers"],
+        hidden_dim=settings.embedding_dim or published["hidden_dim"],
+        offered=Offered(activations=(published["activation"],)),
+        batch_size=settings.batch_size or published["batch_size"],
+        dropout=False,
+        regime=settings.regime,
+    )
+    tasks = make_tasks(data, options.batch_size)
+    problem = _FewBatches(tasks, options, settings.steps)
+    timer = PopulationTimer(
+        problem, _HYPERPARAMETERS, settings.epochs, settings.steps, settings.make_streamed_trainer
+    )
+    seeds = np.repeat(_CANDIDATE[None], max([settings.population, *settings.curve_sizes]), axis=0)
+    training = settings.part == "training"
+
+    def cases() -> list[Case]:
+        if not training:
+            return [_evaluation(problem), *_torch_cases(settings, problem)]
+        return [
+            timer.case("kapl_jax, one model", seeds[:1]),
+            timer.case(
+                f"kapl_jax, {settings.population} models side by side, each",
+                seeds[: settings.population],
+            ),
+            _limit(settings, problem),
+            *_torch_cases(settings, problem),
+        ]
+
+    return Benchmark(
+        f"{data.name}, {settings.part}: {tasks.num_entities} entities, {len(tasks.pool)} triples, "
+        f"{options.num_layers} layers, width {options.hidden_dim}, batch {options.batch_size}",
+        Unit("batch", "batches_per_second"),
+        cases,
+        lambda: timer.curve(seeds, settings.curve_sizes) if training else {},
+        lambda: timer.one_epoch(seeds[:1]),
+    )
+
+
+class _FewBatches(RedGNNProblem):
+    """The first batches of one epoch, again and again."""
+
+    def __init__(self, tasks: Tasks, options: RedGNNOptions, steps: int) -> None:
+        super().__init__(tasks, options)
+        self.steps = steps
+
+    def _epoch(self, epoch: int) -> tuple[RelationalGraph, np.ndarray, np.ndarray]:
+        del epoch
+        graph, batches, weights = super()._epoch(0)
+        return graph, batches[:, : self.steps], weights[: self.steps]
+
+    @property
+    def batches(self) -> tuple[RelationalGraph, np.ndarray]:
+        """The graph, and the queries int32[3, S, B]."""
+        graph, batches, _ = self._epoch(0)
+        return graph, batches
+
+
+def _evaluation(problem: _FewBatches) -> Case:
+    """Return the case of ranking the answers of the first validation batches."""
+    trainer = StreamedTrainer(problem)
+    chunk = trainer.start([Individual(_CANDIDATE, _HYPERPARAMETERS, 0)], 1)
+
+    def measure() -> float:
+        asked = first_of(problem.tasks.valid, problem.steps)
+        began = time.perf_counter()
+        blocks = problem.asked_blocks(asked, "benchmark")
+        trainer.apply_blocks(chunk, problem.evaluate_block, blocks)
+        return (time.perf_counter() - began) / len(asked.queries.heads)
+
+    return Case("kapl_jax", measure)
+
+
+def _limit(settings: RelationalSettings, problem: _FewBatches) -> Case:
+    products = _products(problem)
+    return products_case(
+        "matrix products alone", products, settings.steps, 1, 1, settings.epochs, settings.steps
+    )
+
+
+def _products(problem: _FewBatches) -> list[Product]:
+    """The products of a step over the rows that are reached, of median size, without padding."""
+    options, (graph, batches) = problem.options, problem.batches
+    expander = Expander(graph, options.num_layers)
+    counts = [np.cumsum(expander.expand(heads).row_counts) for heads in batches[0]]
+    rows = np.median(counts, axis=0).astype(int).tolist()
+    width = options.hidden_dim
+    products = []
+    for before, after in itertools.pairwise(rows):
+        products += [
+            Product(after, width, width),
+            Product(after, width, 3 * width),
+            Product(before, width, 3 * width),
+        ]
+    if isinstance(problem.training_regime, DenseRegime):
+        # What every entity gets from every other one.
+        size = problem.tasks.num_entities
+        products += [Product(options.batch_size * size, size, width)] * (options.num_layers - 1)
+    return products
+
+
+def _torch_cases(settings: RelationalSettings, problem: _FewBatches) -> list[Case]:
+    if not settings.torch or not pytorch_is_there():
+        return []
+    # Imported late: the benchmark is of use without PyTorch, too.
+    from experiments.pytorch_baselines.relational_cases import (  # noqa: PLC0415
+        ranking_cases,
+        training_cases,
+    )
+
+    graph, batches = problem.batches
+    if settings.part == "training":
+        return training_cases(problem, graph, batches, _HYPERPARAMETERS)
+    return ranking_cases(problem, first_of(problem.tasks.valid, problem.steps), _HYPERPARAMETERS)

@@ -1,1 +1,0 @@
-"""Measuring speed and memory, and the PyTorch programs that are measured beside ours."""
