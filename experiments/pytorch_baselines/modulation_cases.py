@@ -79,7 +79,7 @@ def modulation_work(
     """
     table = problem.data.item_fields
     train = problem.data.train
-    if len(table) != 1 or len(train.users) != 1 or table[0].shape[1] != 1:
+    if len(table) != 1 or len(train.features) != 1 or table[0].shape[1] != 1:
         raise UserError(
             f"--dataset={problem.cold_start.name}: several fields an item or a user, which the "
             "PyTorch programs do not know, expected one id each; --notorch leaves them out"
@@ -90,17 +90,17 @@ def modulation_work(
     init = jax.vmap(lambda key, one: problem.init(key, one, {}).parameters)
     initial = jax.jit(init)(keys, structures)
     return ModulationWork(
-        users=np.asarray(train.users[0])[:, 0],
-        support_items=rows[np.asarray(train.support_items)],
-        support_ratings=np.asarray(train.support_ratings),
-        support_mask=np.asarray(train.support_mask),
-        query_items=rows[np.asarray(train.query_items)],
-        query_ratings=np.asarray(train.query_ratings),
-        query_mask=np.asarray(train.query_mask),
+        users=np.asarray(train.features[0])[:, 0],
+        support_items=rows[np.asarray(train.support.features)],
+        support_ratings=np.asarray(train.support.labels),
+        support_mask=np.asarray(train.support.mask),
+        query_items=rows[np.asarray(train.query.features)],
+        query_ratings=np.asarray(train.query.labels),
+        query_mask=np.asarray(train.query.mask),
         structures=structures,
         parameters=_named(initial["model"]),
-        orders=np.stack([rng.permutation(train.num_users) for _ in range(epochs)]),
-        batch_size=min(problem.options.batch_size, train.num_users),
+        orders=np.stack([rng.permutation(train.num_tasks) for _ in range(epochs)]),
+        batch_size=min(problem.options.batch_size, train.num_tasks),
         learning_rate=learning_rate,
     )
 

@@ -1,1 +1,1 @@
-"""Hypernetwork modulation: operations, structures, set encoders and the modulated predictor."""
+"""Hypernetwork modulation: operations, structures, layouts of rows, the set encoder."""

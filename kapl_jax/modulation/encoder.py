@@ -1,4 +1,4 @@
-"""The set encoder: from a user's rated items to his modulation parameters."""
+"""The set encoder: from the support set of a task to its modulation parameters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kapl_jax.modulation.structures import OPERATIONS
 
 
 class SetEncoder(nn.Module):
-    """Maps a support set to φ: a layer for each rated item, their mean, and a layer to φ.
+    """Maps a support set to φ: a layer on each example, their mean, and a layer to φ.
 
-    The order of the items does not matter. Of no item at all, the mean is zero, and φ is the same
-    for everybody.
+    The order of the examples does not matter. Of no example at all, the mean is zero, and φ is the
+    same for all tasks.
 
     Attributes:
-        context_dim: Width of the layer for each item.
+        context_dim: Width of the layer on each example.
         widths: Values at each position that are modulated.
     """
 
@@ -28,27 +28,28 @@ class SetEncoder(nn.Module):
     @nn.compact
     def __call__(
         self,
-        items: jax.Array,
-        users: jax.Array,
-        ratings: jax.Array,
+        examples: jax.Array,
+        tasks: jax.Array,
+        labels: jax.Array,
         mask: jax.Array,
         layout: Layout,
     ) -> list[jax.Array]:
         """Return φ of each position.
 
         Args:
-            items: float32[R, D], embeddings of the rated items.
-            users: float32[B, E], embeddings of the users.
-            ratings: float32[R], in 0..1.
-            mask: bool[R], which rows are rated items.
-            layout: Which rows belong to whom.
+            examples: float32[R, D], embeddings of the support examples.
+            tasks: float32[T, E], embeddings of what is known of the tasks themselves.
+            labels: float32[R, L], of the support examples.
+            mask: bool[R], which rows are examples.
+            layout: Which rows belong to which task.
 
         Returns:
-            For each position float32[4, B, width]: φ1 (max), φ2 (min), φ3 > 0 (scale), φ4 (shift);
-            those of an empty context start at 0, 0, 1, 0.
+            For each position float32[4, T, width]: φ1 (max), φ2 (min), φ3 > 0 (scale), φ4 (shift);
+            those of an empty support set start at 0, 0, 1, 0.
         """
-        rated = jnp.concatenate([items, ratings[:, None]], axis=-1)
-        encoded = nn.leaky_relu(JoinedDense(self.context_dim, name="item")(rated, users, layout))
+        labelled = jnp.concatenate([examples, labels], axis=-1)
+        # Initial values are drawn by the names of layers, and kept models hold them: they stay.
+        encoded = nn.leaky_relu(JoinedDense(self.context_dim, name="item")(labelled, tasks, layout))
         present = mask.astype(encoded.dtype)
         counts = layout.total(jnp.ones_like(present)[:, None], present)
         context = layout.total(encoded, present) / jnp.maximum(counts, 1.0)

@@ -1,7 +1,7 @@
 """The modulation operations, a structure's modulation of a layer, and its continuous relaxation.
 
 "ColdNAS: Search to Modulate for User Cold-Start Recommendation" (Wu et al., WWW 2023) proves that
-any sequence of maxima, minima, products and sums with a user's parameters φ equals one of length
+any sequence of maxima, minima, products and sums with a task's parameters φ equals one of length
 four in a fixed order: `min(max(x, φ1), φ2) · φ3 + φ4` with φ3 >= 0, each step present or not.
 """
 

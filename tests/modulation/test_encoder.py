@@ -15,7 +15,7 @@ CONTEXT, WIDTHS = 5, (4, 3, 2)
 ENCODER = SetEncoder(CONTEXT, WIDTHS)
 LAYOUT = Layout(((2, 3), (2, 2)))
 OWNERS = np.repeat(np.arange(4), [3, 3, 2, 2])
-# The last user has rated nothing.
+# The last task has no examples.
 MASK = np.array([1, 1, 1, 1, 0, 1, 0, 1, 0, 0], bool)
 
 
@@ -30,24 +30,24 @@ def init_program():
 
 
 def draw(seed=0):
-    """Return parameters with biases that matter, embeddings of items and users, and ratings."""
+    """Return parameters with biases that matter, embeddings of examples and tasks, and labels."""
     rng = np.random.default_rng(seed)
-    items = rng.normal(size=(10, 3)).astype(np.float32)
-    users = rng.normal(size=(4, 2)).astype(np.float32)
-    ratings = rng.random(10).astype(np.float32)
-    variables = init_program()(jax.random.key(seed), items, users, ratings, MASK)
+    examples = rng.normal(size=(10, 3)).astype(np.float32)
+    tasks = rng.normal(size=(4, 2)).astype(np.float32)
+    labels = rng.random((10, 2)).astype(np.float32)
+    variables = init_program()(jax.random.key(seed), examples, tasks, labels, MASK)
     params = variables["params"]
     for layer in ("item", "phi"):
         params[layer]["bias"] = rng.normal(size=params[layer]["bias"].shape).astype(np.float32)
-    return variables, items, users, ratings
+    return variables, examples, tasks, labels
 
 
-def slow_phi(variables, items, users, ratings, user):
+def slow_phi(variables, examples, tasks, labels, task):
     params = jax.tree.map(np.float64, variables["params"])
     context, count = np.zeros(CONTEXT), 0
     for row in range(10):
-        if OWNERS[row] == user and MASK[row]:
-            inputs = np.array([*items[row], ratings[row], *users[user]])
+        if OWNERS[row] == task and MASK[row]:
+            inputs = np.array([*examples[row], *labels[row], *tasks[task]])
             context += leaky(linear(params["item"], inputs))
             count += 1
     phi = linear(params["phi"], context / max(count, 1)).reshape(4, sum(WIDTHS))
@@ -60,45 +60,45 @@ def test_equals_the_slow_one(seed):
     given = draw(seed)
     found = program()(*given, MASK)
     assert [one.shape for one in found] == [(4, 4, width) for width in WIDTHS]
-    for user in range(4):
-        for one, expected in zip(found, slow_phi(*given, user), strict=True):
-            np.testing.assert_allclose(one[:, user], expected, rtol=1e-5, atol=1e-6)
+    for task in range(4):
+        for one, expected in zip(found, slow_phi(*given, task), strict=True):
+            np.testing.assert_allclose(one[:, task], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_what_stands_in_the_padding_does_not_matter():
-    variables, items, users, ratings = draw()
-    expected = program()(variables, items, users, ratings, MASK)
-    other = np.where(MASK[:, None], items, 1e3), users, np.where(MASK, ratings, -7)
+    variables, examples, tasks, labels = draw()
+    expected = program()(variables, examples, tasks, labels, MASK)
+    other = np.where(MASK[:, None], examples, 1e3), tasks, np.where(MASK[:, None], labels, -7)
     found = program()(variables, *map(np.float32, other), MASK)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-def test_the_order_of_the_items_does_not_matter():
-    variables, items, users, ratings = draw()
+def test_the_order_of_the_examples_does_not_matter():
+    variables, examples, tasks, labels = draw()
     order = np.array([2, 0, 1, 5, 4, 3, 7, 6, 9, 8])
     assert (OWNERS[order] == OWNERS).all()
-    expected = program()(variables, items, users, ratings, MASK)
-    found = program()(variables, items[order], users, ratings[order], MASK[order])
+    expected = program()(variables, examples, tasks, labels, MASK)
+    found = program()(variables, examples[order], tasks, labels[order], MASK[order])
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_ratings_and_users_matter():
+def test_labels_and_tasks_matter():
     """Else the tests above would prove little."""
-    variables, items, users, ratings = draw()
-    expected = program()(variables, items, users, ratings, MASK)
-    for other in ((items, users, 1 - ratings), (items, users[::-1], ratings)):
+    variables, examples, tasks, labels = draw()
+    expected = program()(variables, examples, tasks, labels, MASK)
+    for other in ((examples, tasks, 1 - labels), (examples, tasks[::-1], labels)):
         found = program()(variables, *other, MASK)
         assert all(np.abs(a - b)[:, :3].min() > 1e-7 for a, b in zip(found, expected, strict=True))
 
 
-def test_without_any_item_phi_is_the_same_for_everybody_and_neutral_at_first():
-    variables, items, users, ratings = draw()
+def test_without_any_example_phi_is_the_same_for_all_tasks_and_neutral_at_first():
+    variables, examples, tasks, labels = draw()
     nothing = np.zeros(10, bool)
-    for phi in map(np.asarray, program()(variables, items, users, ratings, nothing)):
+    for phi in map(np.asarray, program()(variables, examples, tasks, labels, nothing)):
         np.testing.assert_allclose(phi, np.broadcast_to(phi[:, :1], phi.shape), rtol=1e-6)
-    fresh = init_program()(jax.random.key(0), items, users, ratings, MASK)
-    for phi in program()(fresh, items, users, ratings, nothing):
+    fresh = init_program()(jax.random.key(0), examples, tasks, labels, MASK)
+    for phi in program()(fresh, examples, tasks, labels, nothing):
         for place, neutral in enumerate((0, 0, 1, 0)):
             np.testing.assert_allclose(phi[place], neutral, rtol=1e-6)
 

@@ -11,7 +11,7 @@ from kapl_jax.modulation.operations import modulate
 from kapl_jax.modulation.structures import preset
 from tests.modulation.slow import slow_network
 
-C, USERS, ITEMS, WIDTH, HIDDEN = 2, 2, 3, 4, 3
+C, TASKS, ROWS, WIDTH, HIDDEN = 2, 2, 3, 4, 3
 SIZE = 6 + HIDDEN * 8
 
 
@@ -26,8 +26,8 @@ def networks(weights):
 
 def draw(seed=0):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(USERS, ITEMS, WIDTH)).astype(np.float32)
-    phi = rng.normal(size=(4, USERS, 1, WIDTH)).astype(np.float32)
+    x = rng.normal(size=(TASKS, ROWS, WIDTH)).astype(np.float32)
+    phi = rng.normal(size=(4, TASKS, 1, WIDTH)).astype(np.float32)
     weights = rng.normal(size=(C, SIZE)).astype(np.float32)
     return x, phi, weights
 
@@ -43,11 +43,11 @@ def test_equals_the_slow_one(seed):
     found = program(networks)(weights, x, phi)
     slow = slow_network(weights, HIDDEN)
     for position in range(C):
-        for user in range(USERS):
-            for item in range(ITEMS):
-                expected = slow(position, x[user, item], phi[:, user, 0])
+        for task in range(TASKS):
+            for row in range(ROWS):
+                expected = slow(position, x[task, row], phi[:, task, 0])
                 np.testing.assert_allclose(
-                    found[position][user, item], expected, rtol=1e-5, atol=1e-5
+                    found[position][task, row], expected, rtol=1e-5, atol=1e-5
                 )
 
 

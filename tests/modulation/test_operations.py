@@ -13,7 +13,7 @@ from kapl_jax.modulation.operations import modulate, relaxed_modulate
 from kapl_jax.modulation.structures import OPERATIONS
 from tests.modulation.slow import slow_modulate, slow_relaxed
 
-C, USERS, ITEMS, WIDTH = 2, 2, 4, 5
+C, TASKS, ROWS, WIDTH = 2, 2, 4, 5
 few_examples = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -37,11 +37,11 @@ def program(kind):
 
 
 def draw(seed):
-    """Return values of some users' items, a row of zeros among them, and the users' φ."""
+    """Return values of some tasks' examples, a row of zeros among them, and the tasks' φ."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(USERS, ITEMS, WIDTH)).astype(np.float32)
+    x = rng.normal(size=(TASKS, ROWS, WIDTH)).astype(np.float32)
     x[0, 0] = 0
-    phi = rng.normal(size=(4, USERS, 1, WIDTH)).astype(np.float32)
+    phi = rng.normal(size=(4, TASKS, 1, WIDTH)).astype(np.float32)
     phi[2] = np.abs(phi[2])
     weights = rng.normal(size=(C, *x.shape)).astype(np.float32)
     return rng, x, phi, weights
@@ -50,7 +50,7 @@ def draw(seed):
 def slowly(slow, x, phi):
     return np.array(
         [
-            [[slow(position, row, phi[:, user, 0]) for row in x[user]] for user in range(USERS)]
+            [[slow(position, row, phi[:, task, 0]) for row in x[task]] for task in range(TASKS)]
             for position in range(C)
         ]
     )
@@ -120,8 +120,8 @@ def test_nothing_present_leaves_every_bit():
 
 def test_each_operation_has_its_own_gradient():
     """By hand: a bound that is reached takes the gradient from x."""
-    x = np.full((USERS, ITEMS, WIDTH), 2.0, np.float32)
-    phi = np.ones((4, USERS, 1, WIDTH), np.float32) * np.array([3, 1, 5, 7])[:, None, None, None]
+    x = np.full((TASKS, ROWS, WIDTH), 2.0, np.float32)
+    phi = np.ones((4, TASKS, 1, WIDTH), np.float32) * np.array([3, 1, 5, 7])[:, None, None, None]
     weights = np.zeros((C, *x.shape), np.float32)
     weights[0] = 1
     for place, (value, of_x, of_phi) in enumerate([(3, 0, 1), (1, 0, 1), (10, 5, 2), (9, 1, 1)]):
@@ -130,7 +130,7 @@ def test_each_operation_has_its_own_gradient():
         values, x_gradient, phi_gradient = program(modulate)(structure, x, phi, weights)
         assert (values == value).all()
         assert (x_gradient == of_x).all()
-        assert (phi_gradient[place] == of_phi * ITEMS).all()
+        assert (phi_gradient[place] == of_phi * ROWS).all()
         assert not np.delete(phi_gradient, place, axis=0).any()
 
 

@@ -8,16 +8,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from kapl_jax.data.cold_start import ColdStartData
+from kapl_jax.episodes.batches import draw_batches, group_tasks
+from kapl_jax.episodes.tasks import ExampleRows, Tasks, redrawn
 from kapl_jax.evaluation.objectives import sign
 from kapl_jax.evaluation.recommendation import user_metrics
-from kapl_jax.methods.coldnas.batches import draw_batches, group_users
-from kapl_jax.methods.coldnas.tasks import TaskData, Tasks, item_sets, redrawn, task_data
+from kapl_jax.methods.coldnas.embeddings import UNSEEN
+from kapl_jax.methods.coldnas.model import ModulatedPredictor
+from kapl_jax.methods.coldnas.tasks import TaskData, item_sets, task_data
 from kapl_jax.methods.stepwise import StepwiseProblem, TrainingState
-from kapl_jax.modulation.embeddings import UNSEEN
-from kapl_jax.modulation.model import ModulatedPredictor, RatedItems
 from kapl_jax.modulation.operations import Modulate, modulate
 from kapl_jax.search.problem import EpochKeys
 
@@ -82,7 +84,7 @@ class ColdNASProblem(StepwiseProblem):
             options.hidden_units,
         )
         self.data = task_data(cold_start, _USERS_AT_ONCE)
-        self._groups = group_users(
+        self._groups = group_tasks(
             cold_start.train.support_mask.sum(axis=1),
             cold_start.train.query_mask.sum(axis=1),
             options.batch_size,
@@ -92,10 +94,10 @@ class ColdNASProblem(StepwiseProblem):
 
     def init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
         """Return the model's parameters before training; see `StepwiseProblem`."""
-        one = jax.tree.map(lambda leaf: leaf[:1], self.data.train)
+        one = self.data.train.take(np.s_[:1])
         support, query = item_sets(self.data.item_fields, one)
         modulation = self._modulation(candidate)
-        return {"model": self.model.init(key, modulation, one.users, support, query)["params"]}
+        return {"model": self.model.init(key, modulation, one.features, support, query)["params"]}
 
     def evaluate(
         self, state: TrainingState, candidate: jax.Array, data: TaskData
@@ -120,8 +122,8 @@ class ColdNASProblem(StepwiseProblem):
             predicted = jnp.round(self.predict(parameters, candidate, data, tasks), 6)
             found = user_metrics(
                 low + (high - low) * predicted,
-                low + (high - low) * tasks.query_ratings,
-                tasks.query_mask,
+                low + (high - low) * tasks.query.labels,
+                tasks.query.mask,
             )
             return {name: jnp.sum(tasks.weights * values) for name, values in found.items()}
 
@@ -133,14 +135,14 @@ class ColdNASProblem(StepwiseProblem):
     ) -> jax.Array:
         """Return the predicted query ratings float32[U, Q] of some tasks, scaled to 0..1."""
         support, query = item_sets(data.item_fields, tasks)
-        rows = self._apply(parameters, candidate, tasks.users, support, query)
+        rows = self._apply(parameters, candidate, tasks.features, support, query)
         return query.layout.split_rows(rows)[0]
 
     def phi(self, parameters: Any, data: TaskData, tasks: Tasks) -> list[jax.Array]:
         """Return the modulation parameters of some users, float32[4, U, width] a position."""
         support, _ = item_sets(data.item_fields, tasks)
         variables = {"params": parameters["model"]}
-        found = self.model.apply(variables, tasks.users, support, method="user_phi")
+        found = self.model.apply(variables, tasks.features, support, method="user_phi")
         return list(jax.tree.leaves(found))
 
     def modulation(self, parameters: Any, candidate: jax.Array) -> Modulate:
@@ -168,10 +170,10 @@ class ColdNASProblem(StepwiseProblem):
         ) -> tuple[TrainingState, jax.Array]:
             number, users, weight = inputs
             own = jax.random.fold_in(keys.own, number)
-            batch = jax.tree.map(lambda leaf: leaf[users], tasks).replace(weights=weight)
+            batch = tasks.take(users).replace(weights=weight)
             sets = item_sets(data.item_fields, batch, self._groups.layouts)
             hide_key = jax.random.fold_in(keys.order, number)
-            hidden = _hide(batch.users, *sets, hide_key, hyperparameters["unseen_rate"])
+            hidden = _hide(batch.features, *sets, hide_key, hyperparameters["unseen_rate"])
             loss, gradient = jax.value_and_grad(self._loss)(
                 state.parameters, candidate_of_step(own), *hidden, batch
             )
@@ -186,23 +188,23 @@ class ColdNASProblem(StepwiseProblem):
         parameters: Any,
         candidate: jax.Array,
         users: tuple[jax.Array, ...],
-        support: RatedItems,
-        query: RatedItems,
+        support: ExampleRows,
+        query: ExampleRows,
         batch: Tasks,
     ) -> jax.Array:
         """Return the mean over users of the mean squared error of their query items."""
         predicted = self._apply(parameters, candidate, users, support, query)
-        counts = jnp.maximum(jnp.sum(batch.query_mask, axis=1), 1)
+        counts = jnp.maximum(jnp.sum(batch.query.mask, axis=1), 1)
         weights = query.layout.spread(batch.weights / counts / jnp.sum(batch.weights))
-        return jnp.sum(jnp.where(query.mask, weights * jnp.square(predicted - query.ratings), 0.0))
+        return jnp.sum(jnp.where(query.mask, weights * jnp.square(predicted - query.labels), 0.0))
 
     def _apply(
         self,
         parameters: Any,
         candidate: jax.Array,
         users: tuple[jax.Array, ...],
-        support: RatedItems,
-        query: RatedItems,
+        support: ExampleRows,
+        query: ExampleRows,
     ) -> jax.Array:
         variables = {"params": parameters["model"]}
         modulation = self.modulation(parameters, candidate)
@@ -220,11 +222,11 @@ class ColdNASProblem(StepwiseProblem):
 
 def _hide(
     users: tuple[jax.Array, ...],
-    support: RatedItems,
-    query: RatedItems,
+    support: ExampleRows,
+    query: ExampleRows,
     key: jax.Array,
     rate: jax.Array,
-) -> tuple[tuple[jax.Array, ...], RatedItems, RatedItems]:
+) -> tuple[tuple[jax.Array, ...], ExampleRows, ExampleRows]:
     """Return a batch's users and items, some of them as if training had never shown them.
 
     So the row for unseen values is trained, and the model learns to do without the others. A user
@@ -238,8 +240,8 @@ def _hide(
 
     return (
         hide(users, keys[0]),
-        support.replace(fields=hide(support.fields, keys[1])),  # type: ignore[attr-defined]
-        query.replace(fields=hide(query.fields, keys[2])),  # type: ignore[attr-defined]
+        support.replace(features=hide(support.features, keys[1])),
+        query.replace(features=hide(query.features, keys[2])),
     )
 
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
+from kapl_jax.episodes.tasks import Tasks, left_out_masks, prefix_masks, with_supports
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
-from kapl_jax.methods.coldnas.tasks import Tasks
-from kapl_jax.methods.coldnas.trained import (
-    TrainedModel,
-    left_out_masks,
-    prefix_masks,
-    with_supports,
-)
+from kapl_jax.methods.coldnas.trained import TrainedModel
 from kapl_jax.modulation.structures import OPERATIONS
 
 _USERS_SHOWN = 4
@@ -31,10 +25,7 @@ def reasons(problem: ColdNASProblem, parameters: Any, structure: np.ndarray) -> 
     data = model.data
     count = min(_USERS_SHOWN, data.valid.num_users)
     everybody = model.tasks(data.valid)
-    users = [
-        jax.tree.map(lambda leaf, place=place: leaf[place : place + 1], everybody)
-        for place in range(count)
-    ]
+    users = [everybody.take(np.s_[place : place + 1]) for place in range(count)]
     names = [f"user {data.users[data.valid.users[place]]}" for place in range(count)]
     return reasons_of(model, users, names)
 
@@ -83,7 +74,7 @@ def _phi_path(
     model: TrainedModel, tasks: Tasks, cells: Sequence[tuple[int, int]]
 ) -> tuple[list[int], list[list[np.ndarray]]]:
     """Return support sizes, and for each the φ of every operation."""
-    mask = np.asarray(tasks.support_mask[0])
+    mask = np.asarray(tasks.support.mask[0])
     count = int(mask.sum())
     sizes = sorted({*np.unique(np.geomspace(1, max(count, 1), _MOST_SIZES - 1).astype(int)), 0})
     sizes = [int(size) for size in sizes if size <= count]
@@ -106,15 +97,15 @@ def _project(paths: Sequence[Sequence[Sequence[np.ndarray]]]) -> list[np.ndarray
 
 def _influence(model: TrainedModel, tasks: Tasks) -> dict[str, Any]:
     """Return what each support item does to the best predicted query item."""
-    data, mask = model.data, np.asarray(tasks.support_mask[0])
+    data, mask = model.data, np.asarray(tasks.support.mask[0])
     predicted = model.predict(with_supports(tasks, left_out_masks(mask)))
-    query_mask = np.asarray(tasks.query_mask[0])
+    query_mask = np.asarray(tasks.query.mask[0])
     best = int(np.argmax(np.where(query_mask, predicted[0], -np.inf)))
     low, high = data.rating_range
-    ratings = low + (high - low) * np.asarray(tasks.support_ratings[0])
+    ratings = low + (high - low) * np.asarray(tasks.support.labels[0])
     items = [
         {
-            "item": item_name(data.items, data.titles, int(tasks.support_items[0, place])),
+            "item": item_name(data.items, data.titles, int(tasks.support.features[0, place])),
             "rating": float(ratings[place]),
             "effect": float(predicted[0, best] - predicted[number + 1, best]),
         }
@@ -122,7 +113,7 @@ def _influence(model: TrainedModel, tasks: Tasks) -> dict[str, Any]:
     ]
     items.sort(key=lambda one: -abs(float(str(one["effect"]))))
     return {
-        "query_item": item_name(data.items, data.titles, int(tasks.query_items[0, best])),
+        "query_item": item_name(data.items, data.titles, int(tasks.query.features[0, best])),
         "prediction": float(predicted[0, best]),
         "items": items,
     }

@@ -16,11 +16,11 @@ from kapl_jax.data.user_csv import (
     parse_user_features,
     read_new_user,
 )
+from kapl_jax.episodes.tasks import ExampleSets, Tasks
 from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.methods.coldnas.reasons import reasons_of
 from kapl_jax.methods.coldnas.settings import ColdNASSettings, load_data
-from kapl_jax.methods.coldnas.tasks import Tasks
 from kapl_jax.methods.coldnas.trained import TrainedModel
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.recommendations import Recommendation
@@ -119,13 +119,17 @@ class ColdNASRecommender:
         low, high = self.model.data.rating_range
         count = len(items)
         return Tasks(
-            users=tuple(jnp.asarray(rows)[None] for rows in user.features.rows),
-            support_items=jnp.asarray(user.support_items)[None],
-            support_ratings=jnp.asarray((user.support_ratings - low) / (high - low))[None],
-            support_mask=jnp.ones((1, len(user.support_items)), bool),
-            query_items=jnp.asarray(items, jnp.int32)[None],
-            query_ratings=jnp.zeros((1, count)),
-            query_mask=jnp.ones((1, count), bool),
+            features=tuple(jnp.asarray(rows)[None] for rows in user.features.rows),
+            support=ExampleSets(
+                jnp.asarray(user.support_items)[None],
+                jnp.asarray((user.support_ratings - low) / (high - low))[None],
+                jnp.ones((1, len(user.support_items)), bool),
+            ),
+            query=ExampleSets(
+                jnp.asarray(items, jnp.int32)[None],
+                jnp.zeros((1, count)),
+                jnp.ones((1, count), bool),
+            ),
             weights=jnp.ones(1),
         )
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, UserTasks
+from kapl_jax.episodes.tasks import Tasks
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
-from kapl_jax.methods.coldnas.tasks import Tasks, as_tasks
+from kapl_jax.methods.coldnas.tasks import as_tasks
 from kapl_jax.search.compiling import jit_in_full_precision
 
 
@@ -56,26 +55,3 @@ class TrainedModel:
     @cached_property
     def _phi(self) -> Any:
         return jit_in_full_precision(self.problem.phi)
-
-
-def with_supports(tasks: Tasks, masks: np.ndarray) -> Tasks:
-    """Return the first user of `tasks` once for each support mask bool[n, S]."""
-    rows = np.zeros(len(masks), np.int32)
-    repeated: Tasks = jax.tree.map(lambda leaf: leaf[rows], tasks)
-    return repeated.replace(support_mask=masks)  # type: ignore[attr-defined, no-any-return]
-
-
-def prefix_masks(count: int, width: int, sizes: Sequence[int]) -> np.ndarray:
-    """Return masks bool[n, width] that keep the first so many of `count` items."""
-    places = np.arange(width)
-    return np.stack([places < min(size, count) for size in sizes])
-
-
-def left_out_masks(mask: np.ndarray) -> np.ndarray:
-    """Return `mask` bool[S] itself, then with each of its items left out: bool[n + 1, S]."""
-    kept = [mask]
-    for place in np.flatnonzero(mask):
-        without = mask.copy()
-        without[place] = False
-        kept.append(without)
-    return np.stack(kept)

@@ -8,7 +8,8 @@ import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable, UserTasks
 from tests.evaluation.slow import ndcg_bounds
-from tests.modulation.slow import Fields, SlowUser, slow_modulate, slow_predictions
+from tests.methods.coldnas.slow import Fields, SlowUser, slow_predictions
+from tests.modulation.slow import slow_modulate
 
 
 def features_of(table: FeatureTable, row: int) -> Fields:

@@ -7,14 +7,15 @@ import jax
 import numpy as np
 import pytest
 
+from kapl_jax.episodes.batches import draw_batches
 from kapl_jax.methods.coldnas import problem as module
-from kapl_jax.methods.coldnas.batches import draw_batches
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import as_tasks, item_sets, task_data
 from kapl_jax.methods.stepwise import TrainingState
 from kapl_jax.search.individual import epoch_keys
 from tests.evaluation.slow import ndcg_bounds
+from tests.methods.coldnas.slow import slow_loss, slow_phi, slow_predictions
 from tests.methods.coldnas.tiny import (
     NUMBERS,
     OPTIONS,
@@ -25,7 +26,6 @@ from tests.methods.coldnas.tiny import (
     tiny_cold_start,
 )
 from tests.modulation.kinds import HIDDEN, KINDS
-from tests.modulation.slow import slow_loss, slow_phi, slow_predictions
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 DATA = tiny_cold_start()
@@ -95,7 +95,7 @@ def loss_program(kind="structure", grouped=False):
 
     def loss(parameters, candidate, tasks, item_fields):
         sets = item_sets(item_fields, tasks, layouts)
-        return one._loss(parameters, candidate, tasks.users, *sets, tasks)
+        return one._loss(parameters, candidate, tasks.features, *sets, tasks)
 
     return jax.jit(jax.value_and_grad(loss))
 
@@ -162,8 +162,7 @@ def test_a_batch_in_groups_is_the_padded_one(seed):
     assert len(problem()._groups.layouts.query.groups) > 1
     filled = False
     for members, weight in zip(np.asarray(batches), np.asarray(weights), strict=True):
-        batch = jax.tree.map(lambda leaf, members=members: leaf[members], tasks)
-        batch = batch.replace(weights=weight)
+        batch = tasks.take(members).replace(weights=weight)
         found, expected = (loss_of(batch, grouped=grouped) for grouped in (True, False))
         assert_close(found, expected, rtol=1e-4)
         # A user that only fills the batch does not count.
@@ -191,12 +190,12 @@ def wider(tasks, support=2, query=3):
 def test_a_padded_user_equals_an_unpadded_one():
     one, padded = problem(), as_tasks(DATA, wider(DATA.train))
     tasks = one.data.train
-    assert padded.query_mask.shape == (8, 8)
+    assert padded.query.mask.shape == (8, 8)
     assert_close(loss_of(padded), loss_of(tasks), rtol=1e-4)
     predicted = predict_program()(parameters(), STRUCTURE, one.data, padded)
     expected = predict_program()(parameters(), STRUCTURE, one.data, tasks)
     np.testing.assert_allclose(
-        np.asarray(predicted)[padded.query_mask], np.asarray(expected)[tasks.query_mask], rtol=1e-5
+        np.asarray(predicted)[padded.query.mask], np.asarray(expected)[tasks.query.mask], rtol=1e-5
     )
 
 
@@ -314,7 +313,7 @@ def hide_program():
     one = problem()
 
     def hide(tasks, key, rate):
-        return module._hide(tasks.users, *item_sets(one.data.item_fields, tasks), key, rate)
+        return module._hide(tasks.features, *item_sets(one.data.item_fields, tasks), key, rate)
 
     return jax.jit(hide)
 
@@ -323,7 +322,7 @@ def test_hiding_nobody_changes_nothing():
     one = problem()
     tasks = one.data.train
     found = hide_program()(tasks, jax.random.key(0), np.float32(0))
-    expected = tasks.users, *item_sets(one.data.item_fields, tasks)
+    expected = tasks.features, *item_sets(one.data.item_fields, tasks)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
@@ -331,9 +330,11 @@ def test_hiding_all_leaves_ratings_only():
     tasks = problem().data.train
     rng = np.random.default_rng(0)
     others = tasks.replace(
-        users=tuple(rng.permutation(np.asarray(one)) for one in tasks.users),
-        support_items=rng.integers(0, 12, tasks.support_items.shape),
-        query_items=rng.integers(0, 12, tasks.query_items.shape),
+        features=tuple(rng.permutation(np.asarray(one)) for one in tasks.features),
+        **{
+            part: sets.replace(features=rng.integers(0, 12, sets.mask.shape))
+            for part, sets in (("support", tasks.support), ("query", tasks.query))
+        },
     )
 
     apply = jax.jit(problem()._apply)
@@ -355,8 +356,11 @@ def test_hiding_takes_so_many_with_all_their_fields():
         tasks, jax.random.split(jax.random.key(0), 2000), np.float32(0.3)
     )
     users, support, query = draws
-    plain = tasks.users, *(sets.fields for sets in item_sets(problem().data.item_fields, tasks))
-    for fields, before in zip((users, support.fields, query.fields), plain, strict=True):
+    plain = (
+        tasks.features,
+        *(sets.features for sets in item_sets(problem().data.item_fields, tasks)),
+    )
+    for fields, before in zip((users, support.features, query.features), plain, strict=True):
         hidden = [
             (np.asarray(one)[..., 0] == 0) & (np.asarray(one)[..., 1:] == -1).all(axis=-1)
             for one in fields

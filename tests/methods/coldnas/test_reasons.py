@@ -8,13 +8,14 @@ import jax
 import numpy as np
 import pytest
 
+from kapl_jax.episodes.tasks import with_supports
 from kapl_jax.explain.reasons import read_reasons
 from kapl_jax.methods.coldnas.reasons import item_name, reasons, reasons_of
 from kapl_jax.methods.coldnas.trained import TrainedModel
 from kapl_jax.modulation.structures import OPERATIONS, preset
 from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
+from tests.methods.coldnas.slow import slow_phi
 from tests.methods.coldnas.tiny import NUMBERS, POSITIONS, problem, structures
-from tests.modulation.slow import slow_phi
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
@@ -105,7 +106,7 @@ def test_the_plane_keeps_no_more_than_the_distances(model, users):
 def test_few_operations_or_none(name):
     model = model_of(preset(name, POSITIONS))
     tasks = model.tasks(model.data.test)
-    one = jax.tree.map(lambda leaf: leaf[:1], tasks)
+    one = tasks.take(np.s_[:1])
     (told,) = read_reasons(reasons_of(model, [one], ["me"]))
     assert told.user == "me"
     assert len(told.phi.operations) == (0 if name == "none" else POSITIONS)
@@ -117,8 +118,8 @@ def test_few_operations_or_none(name):
 
 def test_a_user_without_support():
     model = model_of(structures(1)[0])
-    one = jax.tree.map(lambda leaf: leaf[:1], model.tasks(model.data.test))
-    empty = one.replace(support_mask=np.zeros_like(one.support_mask))
+    one = model.tasks(model.data.test).take(np.s_[:1])
+    empty = with_supports(one, np.zeros_like(one.support.mask))
     (told,) = read_reasons(reasons_of(model, [empty], ["new"]))
     assert list(told.phi.support_sizes) == [0]
     assert told.influence is None

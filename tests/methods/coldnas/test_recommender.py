@@ -23,7 +23,7 @@ from kapl_jax.runs.settings import identity
 from tests.data.graph_folders import write
 from tests.methods.coldnas.by_hand import features_of, predictions_by_hand, slow_user
 from tests.methods.coldnas.runs import ITEMS, data_of, small_settings
-from tests.modulation.slow import SlowUser
+from tests.methods.coldnas.slow import SlowUser
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 

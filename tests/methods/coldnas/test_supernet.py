@@ -9,6 +9,7 @@ import pytest
 
 from kapl_jax.methods.coldnas.supernet import SupernetProblem, discretisations, inherited_scores
 from kapl_jax.methods.coldnas.tasks import item_sets
+from tests.methods.coldnas.slow import slow_loss
 from tests.methods.coldnas.tiny import (
     NUMBERS,
     OPTIONS,
@@ -18,7 +19,7 @@ from tests.methods.coldnas.tiny import (
     structures,
     tiny_cold_start,
 )
-from tests.modulation.slow import slow_loss, slow_relaxed
+from tests.modulation.slow import slow_relaxed
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 DATA = tiny_cold_start()
@@ -52,7 +53,7 @@ def loss_program(one):
     def loss(parameters, candidate):
         tasks = one.data.train
         return one._loss(
-            parameters, candidate, tasks.users, *item_sets(one.data.item_fields, tasks), tasks
+            parameters, candidate, tasks.features, *item_sets(one.data.item_fields, tasks), tasks
         )
 
     return jax.jit(jax.value_and_grad(loss))

@@ -6,15 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from kapl_jax.methods.coldnas.trained import (
-    TrainedModel,
-    left_out_masks,
-    prefix_masks,
-    with_supports,
-)
+from kapl_jax.episodes.tasks import with_supports
+from kapl_jax.methods.coldnas.trained import TrainedModel
 from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
+from tests.methods.coldnas.slow import slow_phi
 from tests.methods.coldnas.tiny import NUMBERS, problem, structures
-from tests.modulation.slow import slow_phi
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
@@ -61,30 +57,9 @@ def test_one_user_with_several_supports(model):
     tasks = model.tasks(model.data.test)
     masks = np.array([[1, 1, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]], bool)
     repeated = with_supports(tasks, masks)
-    assert repeated.num_users == 3
-    np.testing.assert_array_equal(repeated.support_mask, masks)
-    for name in ("support_items", "query_items", "query_mask"):
-        for row in getattr(repeated, name):
-            np.testing.assert_array_equal(row, getattr(tasks, name)[0])
     found = model.predict(repeated)
     user = slow_user(model.data, model.data.test, 0)
     user.rated = user.rated[1:2]
     expected = predictions_by_hand(model.parameters["model"], model.structure, model.data, user)
     np.testing.assert_allclose(found[1], expected, rtol=1e-5)
     assert np.abs(found[0] - found[1]).max() > 1e-6
-
-
-def test_prefixes():
-    found = prefix_masks(3, 5, [0, 2, 3, 9])
-    assert found.astype(int).tolist() == [
-        [0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],
-        [1, 1, 1, 0, 0],
-    ]
-
-
-def test_each_item_is_left_out_once():
-    found = left_out_masks(np.array([True, False, True]))
-    assert found.astype(int).tolist() == [[1, 0, 1], [0, 0, 1], [1, 0, 0]]
-    assert left_out_masks(np.zeros(2, bool)).tolist() == [[False, False]]

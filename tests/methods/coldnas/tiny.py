@@ -11,7 +11,7 @@ from kapl_jax.data.cold_start import ColdStartData, FeatureTable, UserTasks
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import PopulationTrainer
-from tests.modulation.slow import Fields, SlowUser
+from tests.methods.coldnas.slow import Fields, SlowUser
 
 ITEMS = 12
 # The last items are new: no training task holds them.

@@ -9,11 +9,12 @@ import jax
 import numpy as np
 import pytest
 
+from kapl_jax.episodes.tasks import ExampleRows
+from kapl_jax.methods.coldnas.model import ModulatedPredictor
 from kapl_jax.modulation.layout import Layout
-from kapl_jax.modulation.model import ModulatedPredictor, RatedItems
 from kapl_jax.modulation.operations import modulate
+from tests.methods.coldnas.slow import SlowUser, slow_phi, slow_predictions
 from tests.modulation.kinds import KINDS
-from tests.modulation.slow import SlowUser, slow_phi, slow_predictions
 
 MODEL = ModulatedPredictor((7, 5), (4, 3), embedding_dim=2, context_dim=5, hidden_units=(4, 3))
 C = len(MODEL.widths)
@@ -83,7 +84,7 @@ def arrays(users, layouts=PLAIN, junk=0):
             for place, most in ((0, 1), (1, width))
         )
         ratings = np.array([rating for _, rating in filled], np.float32)
-        return RatedItems(fields, ratings, np.array(mask), layout)
+        return ExampleRows(fields, ratings, np.array(mask), layout)
 
     fields = tuple(
         padded([user.fields[place] for user in users], most) for place, most in ((0, 1), (1, 2))

@@ -5,32 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.modulation.embeddings import FieldEmbeddings
+from kapl_jax.episodes.tasks import ExampleRows
+from kapl_jax.methods.coldnas.embeddings import FieldEmbeddings
 from kapl_jax.modulation.encoder import SetEncoder
-from kapl_jax.modulation.layers import dense
-from kapl_jax.modulation.layout import Layout
+from kapl_jax.modulation.layers import dense, modulate_rows
 from kapl_jax.modulation.operations import Modulate
-
-
-@flax.struct.dataclass
-class RatedItems:
-    """A set of items of each of B users: those rated already, or those to predict, as R rows.
-
-    Attributes:
-        fields: For each field of the items int32[R, W].
-        ratings: float32[R], between 0 and 1 (scaled to the range of the data).
-        mask: bool[R], which items are there.
-        layout: Which rows belong to whom.
-    """
-
-    fields: tuple[jax.Array, ...]
-    ratings: jax.Array
-    mask: jax.Array
-    layout: Layout = flax.struct.field(pytree_node=False)
 
 
 class ModulatedPredictor(nn.Module):
@@ -71,16 +53,17 @@ class ModulatedPredictor(nn.Module):
         self,
         modulate: Modulate,
         users: Sequence[jax.Array],
-        support: RatedItems,
-        query: RatedItems,
+        support: ExampleRows,
+        query: ExampleRows,
     ) -> jax.Array:
         """Predict ratings.
 
         Args:
             modulate: How layers are modulated.
             users: For each field of the users int32[B, W].
-            support: The rated items.
-            query: The items to predict; their ratings are not looked at.
+            support: The rated items; features are int32[R, W] for each of their fields, labels are
+                ratings between 0 and 1 (scaled to the range of the data).
+            query: The items to predict, likewise; their ratings are not looked at.
 
         Returns:
             float32[R] for the rows of `query`, between 0 and 1.
@@ -88,29 +71,25 @@ class ModulatedPredictor(nn.Module):
         embedded = self.users(users)
         return self.predict(modulate, self.phi(embedded, support), embedded, query)
 
-    def user_phi(self, users: Sequence[jax.Array], support: RatedItems) -> list[jax.Array]:
+    def user_phi(self, users: Sequence[jax.Array], support: ExampleRows) -> list[jax.Array]:
         """Return the modulation parameters of users: for each position float32[4, B, width]."""
         return self.phi(self.users(users), support)
 
-    def phi(self, embedded: jax.Array, support: RatedItems) -> list[jax.Array]:
+    def phi(self, embedded: jax.Array, support: ExampleRows) -> list[jax.Array]:
         """Return the modulation parameters of embedded users float32[B, D]."""
-        items = self.items(support.fields)
-        return list(self.encoder(items, embedded, support.ratings, support.mask, support.layout))
+        items, ratings = self.items(support.features), support.labels[:, None]
+        return list(self.encoder(items, embedded, ratings, support.mask, support.layout))
 
     def predict(
-        self, modulate: Modulate, phi: Sequence[jax.Array], embedded: jax.Array, query: RatedItems
+        self, modulate: Modulate, phi: Sequence[jax.Array], embedded: jax.Array, query: ExampleRows
     ) -> jax.Array:
         """Predict the ratings of `query` for embedded users with given parameters φ."""
         layout = query.layout
 
         def modulated(position: int, x: jax.Array) -> jax.Array:
-            of_users = layout.split_users(phi[position], axis=1)
-            parts = zip(layout.split_rows(x), of_users, strict=True)
-            return layout.join_rows(
-                [modulate(position, rows, own[:, :, None]) for rows, own in parts]
-            )
+            return modulate_rows(modulate, position, x, phi[position], layout)
 
-        x = jnp.concatenate([self.items(query.fields), layout.spread(embedded)], axis=-1)
+        x = jnp.concatenate([self.items(query.features), layout.spread(embedded)], axis=-1)
         x = modulated(0, x)
         for place, layer in enumerate(self.hidden, start=1):
             x = modulated(place, layer(nn.leaky_relu(x)))

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.modulation.embeddings import UNSEEN, FieldEmbeddings
-from tests.modulation.slow import slow_embedding
+from kapl_jax.methods.coldnas.embeddings import UNSEEN, FieldEmbeddings
+from tests.methods.coldnas.slow import slow_embedding
 
 SIZES, DIM = (6, 5, 4), 3
 MODULE = FieldEmbeddings(SIZES, DIM)

@@ -1,4 +1,4 @@
-"""Batches of users who have about as many items, group by group."""
+"""Batches of tasks that have about as many examples, group by group."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NEVER = 1 << 60
 
 @dataclasses.dataclass(frozen=True)
 class Layouts:
-    """How the support and the query rows of a batch belong to its users.
+    """How the support and the query rows of a batch belong to its tasks.
 
     Attributes:
-        support: Of the support items.
-        query: Of the query items.
+        support: Of the support examples.
+        query: Of the query examples.
     """
 
     support: Layout
@@ -30,11 +30,11 @@ class Layouts:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class UserGroups:
-    """Users grouped by their numbers of items; a batch takes as many of each group as every other.
+class TaskGroups:
+    """Tasks grouped by their numbers of examples; every batch takes as many of a group.
 
     Attributes:
-        members: For each group int32[n], its users.
+        members: For each group int32[n], its tasks.
         layouts: Of a batch.
     """
 
@@ -44,24 +44,24 @@ class UserGroups:
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        slots = [users for users, _ in self.layouts.query.groups]
+        slots = [tasks for tasks, _ in self.layouts.query.groups]
         return max(-(-len(m) // s) for m, s in zip(self.members, slots, strict=True))
 
 
-def group_users(support: np.ndarray, query: np.ndarray, batch_size: int) -> UserGroups:
-    """Group users by their numbers of support and query items, int[U] each.
+def group_tasks(support: np.ndarray, query: np.ndarray, batch_size: int) -> TaskGroups:
+    """Group tasks by their numbers of support and query examples, int[T] each.
 
     Args:
-        support: Support items of each user.
-        query: Query items of each user.
-        batch_size: Users in a batch; all, if there are fewer.
+        support: Support examples of each task.
+        query: Query examples of each task.
+        batch_size: Tasks in a batch; all, if there are fewer.
     """
     size = min(batch_size, len(query))
     order = np.lexsort((support, query, support + query))
     places = [np.sort(part) for part in np.array_split(order, size)]
     widths = np.array([[max(1, n[part].max()) for n in (support, query)] for part in places])
     runs = _cut(widths, min(_MOST_GROUPS, size))
-    return UserGroups(
+    return TaskGroups(
         members=tuple(
             np.sort(np.concatenate(places[start:end])).astype(np.int32) for start, end in runs
         ),
@@ -69,30 +69,30 @@ def group_users(support: np.ndarray, query: np.ndarray, batch_size: int) -> User
     )
 
 
-def draw_batches(groups: UserGroups, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return all users in batches, random within each group.
+def draw_batches(groups: TaskGroups, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return all tasks in batches, random within each group.
 
     Returns:
-        int32[steps, B], users in the order of the layouts, and float32[steps, B], weights: 0 for
+        int32[steps, B], tasks in the order of the layouts, and float32[steps, B], weights: 0 for
         those that only fill a batch.
     """
-    users, weights = [], []
+    tasks, weights = [], []
     keys = jax.random.split(key, len(groups.members))
     for members, (slots, _), own in zip(
         groups.members, groups.layouts.query.groups, keys, strict=True
     ):
         places = jnp.arange(groups.steps * slots)
         shuffled = jax.random.permutation(own, jnp.asarray(members))
-        users.append(shuffled[places % len(members)].reshape(groups.steps, slots))
+        tasks.append(shuffled[places % len(members)].reshape(groups.steps, slots))
         weights.append((places < len(members)).astype(jnp.float32).reshape(groups.steps, slots))
-    return jnp.concatenate(users, axis=1), jnp.concatenate(weights, axis=1)
+    return jnp.concatenate(tasks, axis=1), jnp.concatenate(weights, axis=1)
 
 
 def _cut(widths: np.ndarray, most: int) -> list[tuple[int, int]]:
     """Cut the slots of a batch into runs, padded to the widest of each, so that rows are fewest.
 
     Args:
-        widths: int[B, 2], items of support and query that each slot needs.
+        widths: int[B, 2], examples of support and query that each slot needs.
         most: Most runs; fewer where more save nothing.
 
     Returns:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapl_jax.methods.coldnas.batches import _cut, draw_batches, group_users
+from kapl_jax.episodes.batches import _cut, draw_batches, group_tasks
 
 few_examples = settings(max_examples=40, deadline=None)
-items = st.tuples(st.integers(0, 9), st.integers(1, 9))
+counts = st.tuples(st.integers(0, 9), st.integers(1, 9))
 
 
 def rows_of(widths, runs):
@@ -37,15 +37,15 @@ def test_cuts_are_the_best_of_all(seed):
 
 
 @few_examples
-@given(sizes=st.lists(items, min_size=1, max_size=30), batch_size=st.integers(1, 35))
-def test_groups_hold_all_users_and_none_has_more_items_than_his_group(sizes, batch_size):
+@given(sizes=st.lists(counts, min_size=1, max_size=30), batch_size=st.integers(1, 35))
+def test_groups_hold_all_tasks_and_none_has_more_examples_than_its_group(sizes, batch_size):
     support, query = np.array(sizes).T
-    groups = group_users(support, query, batch_size)
+    groups = group_tasks(support, query, batch_size)
     slots = min(batch_size, len(sizes))
     np.testing.assert_array_equal(np.sort(np.concatenate(groups.members)), np.arange(len(sizes)))
     assert len(groups.members) <= 6
     layouts = groups.layouts
-    assert layouts.support.num_users == layouts.query.num_users == slots
+    assert layouts.support.num_tasks == layouts.query.num_tasks == slots
     for members, (places, width), (query_places, query_width) in zip(
         groups.members, layouts.support.groups, layouts.query.groups, strict=True
     ):
@@ -58,41 +58,41 @@ def test_groups_hold_all_users_and_none_has_more_items_than_his_group(sizes, bat
 
 @settings(max_examples=12, deadline=None)
 @given(
-    sizes=st.lists(items, min_size=1, max_size=12),
+    sizes=st.lists(counts, min_size=1, max_size=12),
     batch_size=st.integers(1, 15),
     seed=st.integers(0, 99),
 )
-def test_an_epoch_has_every_user_once(sizes, batch_size, seed):
-    groups = group_users(*np.array(sizes).T, batch_size)
+def test_an_epoch_has_every_task_once(sizes, batch_size, seed):
+    groups = group_tasks(*np.array(sizes).T, batch_size)
     with jax.disable_jit():
-        users, weights = map(np.asarray, draw_batches(groups, jax.random.key(seed)))
+        tasks, weights = map(np.asarray, draw_batches(groups, jax.random.key(seed)))
     slots = min(batch_size, len(sizes))
-    assert users.shape == weights.shape == (groups.steps, slots)
-    # No more batches than needed, and none without a user.
+    assert tasks.shape == weights.shape == (groups.steps, slots)
+    # No more batches than needed, and none without a task.
     assert groups.steps == -(-len(sizes) // slots)
     assert set(np.unique(weights)) <= {0.0, 1.0}
     assert (weights.sum(axis=1) > 0).all()
-    np.testing.assert_array_equal(np.sort(users[weights > 0]), np.arange(len(sizes)))
+    np.testing.assert_array_equal(np.sort(tasks[weights > 0]), np.arange(len(sizes)))
     start = 0
     for members, (places, _) in zip(groups.members, groups.layouts.query.groups, strict=True):
-        assert np.isin(users[:, start : start + places], members).all()
+        assert np.isin(tasks[:, start : start + places], members).all()
         start += places
 
 
 def test_every_key_has_another_order():
     support, query = np.arange(40) % 7, 1 + np.arange(40) % 5
-    groups = group_users(support, query, 8)
+    groups = group_tasks(support, query, 8)
     draw = jax.jit(lambda key: draw_batches(groups, key))
     first, again, other = (np.asarray(draw(jax.random.key(seed))[0]) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    # Who is together in a batch changes too.
+    # Which tasks are together in a batch changes too.
     assert {frozenset(row.tolist()) for row in first} != {frozenset(row.tolist()) for row in other}
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 100])
-def test_users_with_equally_many_items_form_one_group_without_padding(batch_size):
-    groups = group_users(np.full(50, 3), np.full(50, 4), batch_size)
+def test_tasks_with_equally_many_examples_form_one_group_without_padding(batch_size):
+    groups = group_tasks(np.full(50, 3), np.full(50, 4), batch_size)
     size = min(batch_size, 50)
     assert groups.layouts.support.groups == ((size, 3),)
     assert groups.layouts.query.groups == ((size, 4),)
@@ -102,6 +102,6 @@ def test_grouping_saves_most_of_the_padding():
     rng = np.random.default_rng(0)
     support = np.minimum(rng.geometric(0.05, 500), 90)
     query = np.full(500, 10)
-    layouts = group_users(support, query, 32).layouts
+    layouts = group_tasks(support, query, 32).layouts
     needed = 32 * support.mean()
     assert layouts.support.num_rows < 1.6 * needed < 0.5 * 32 * support.max()
