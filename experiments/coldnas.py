@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from kapl_jax.methods.coldnas.defaults import suggested
 from kapl_jax.methods.coldnas.pipeline import run_coldnas
+from kapl_jax.methods.coldnas.presentation import PRESENTATION
 from kapl_jax.methods.coldnas.results import describe_results
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.runs.method_program import run_method
@@ -20,7 +21,7 @@ from kapl_jax.runs.settings import define_flags, from_flags
 def main(argv: list[str]) -> None:
     """Run ColdNAS as the flags say."""
     refuse_arguments(argv)
-    run_method(from_flags(ColdNASSettings, suggested), run_coldnas, describe_results)
+    run_method(from_flags(ColdNASSettings, suggested), run_coldnas, describe_results, PRESENTATION)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from kapl_jax.methods.red_gnn.defaults import suggested
 from kapl_jax.methods.red_gnn.pipeline import run_red_gnn
+from kapl_jax.methods.red_gnn.presentation import PRESENTATION
 from kapl_jax.methods.red_gnn.results import describe_results
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.runs.method_program import run_method
@@ -21,7 +22,7 @@ from kapl_jax.runs.settings import define_flags, from_flags
 def main(argv: list[str]) -> None:
     """Run RED-GNN as the flags say."""
     refuse_arguments(argv)
-    run_method(from_flags(RedGNNSettings, suggested), run_red_gnn, describe_results)
+    run_method(from_flags(RedGNNSettings, suggested), run_red_gnn, describe_results, PRESENTATION)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import dataclasses
 from pathlib import Path
 
 from kapl_jax.errors import UserError
+from kapl_jax.methods.presentations import PRESENTATIONS
 from kapl_jax.paths import expand_user
 from kapl_jax.runs.program import run_program
 from kapl_jax.runs.report import write_report
@@ -43,7 +44,8 @@ def main(argv: list[str]) -> None:
     runs = [read_run(folder) for folder in folders]
     default = Path(folders[0]) / ("report" if len(folders) == 1 else "comparison")
     try:
-        page = write_report(runs, Path(settings.out) if settings.out else default)
+        out = Path(settings.out) if settings.out else default
+        page = write_report(runs, out, PRESENTATIONS)
     except UserError as error:
         raise UserError(f"{error}, or give another folder by --out") from None
     print(f"report: {page}")

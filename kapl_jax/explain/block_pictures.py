@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kapl_jax.explain.cells import cell_points, fill_cell, frame_cells, write_cell
-from kapl_jax.explain.style import CELL_EMPTY
+from kapl_jax.drawing import CELL_EMPTY, cell_points, fill_cell, frame_cells, write_cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

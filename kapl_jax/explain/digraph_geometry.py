@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from kapl_jax.drawing import families, literal, split_drawable
 from kapl_jax.explain.attention import STAYS
 from kapl_jax.explain.digraph_layout import DigraphLayout
-from kapl_jax.explain.fonts import families, split_drawable
 from kapl_jax.explain.reasoning import NamedEdge
-from kapl_jax.explain.style import literal
 
 NODE_POINTS, LABEL_POINTS = 8.0, 7.5
 _ROW, _LINE_HEIGHT = 0.48, 0.14

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kapl_jax.drawing import GRID, INK, MUTED, SERIES, any_script, literal
 from kapl_jax.explain.attention import STAYS
 from kapl_jax.explain.digraph_geometry import (
     LABEL_POINTS,
@@ -28,9 +29,7 @@ from kapl_jax.explain.digraph_geometry import (
     text_width,
 )
 from kapl_jax.explain.digraph_layout import DigraphLayout, lay_out
-from kapl_jax.explain.fonts import any_script
 from kapl_jax.explain.reasoning import Explained, read_explained
-from kapl_jax.explain.style import GRID, INK, MUTED, SERIES, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

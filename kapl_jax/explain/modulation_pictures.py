@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kapl_jax.explain.cells import cell_points, fill_cell, frame_cells, write_cell
+from kapl_jax.drawing import (
+    CELL_EMPTY,
+    GRID,
+    INK,
+    MUTED,
+    SERIES,
+    cell_points,
+    fill_cell,
+    frame_cells,
+    literal,
+    plain_axes,
+    write_cell,
+)
 from kapl_jax.explain.reasons import Influence, PhiPath
-from kapl_jax.explain.style import CELL_EMPTY, GRID, INK, MUTED, SERIES, literal, plain_axes
 from kapl_jax.modulation.structures import OPERATIONS
 
 if TYPE_CHECKING:

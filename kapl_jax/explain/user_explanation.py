@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kapl_jax.explain.fonts import any_script, drawable
+from kapl_jax.drawing import any_script, drawable
 from kapl_jax.explain.modulation_pictures import influence_figure, phi_figure
 from kapl_jax.explain.reasons import read_reasons
 

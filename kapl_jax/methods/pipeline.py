@@ -18,6 +18,7 @@ from kapl_jax.data.registry import Kind
 from kapl_jax.errors import UserError, one_line
 from kapl_jax.methods.contenders import Contender, Outcomes
 from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.presentations import PRESENTATIONS
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.environment import environment
 from kapl_jax.runs.program import device_name, print_warnings
@@ -366,7 +367,7 @@ def run_pipeline(
 def _write_report(path: Path) -> Path | None:
     """Write the report of a run; it only accompanies the run: failing is a warning."""
     try:
-        return write_report([read_run(path)], path / "report")
+        return write_report([read_run(path)], path / "report", PRESENTATIONS)
     except Exception as error:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
         reason = one_line(error)

@@ -1,13 +1,15 @@
-"""The shape of results.json: what readers may rely on, whoever wrote it."""
+"""The shape of results.json: what readers may rely on, whoever wrote it.
+
+Here stands what all methods write; a method's own parts are checked where it is known.
+"""
 
 from __future__ import annotations
 
-from kapl_jax.runs.shapes import Shape, array, number, structure, texts
+from pathlib import Path
+from typing import Any
 
-
-def _any(value: object) -> bool:
-    del value
-    return True
+from kapl_jax.runs.program import print_warnings
+from kapl_jax.runs.shapes import Shape, anything, fitting, number, structure, texts
 
 
 def _metric(value: object) -> bool:
@@ -17,7 +19,7 @@ def _metric(value: object) -> bool:
     return number(value.get("mean")) and (value.get("std") is None or number(value["std"]))
 
 
-_METRICS: Shape = {str: _metric}
+METRICS: Shape = {str: _metric}
 _MODEL: Shape = {
     "name?": str,
     "structure?": structure,
@@ -25,113 +27,39 @@ _MODEL: Shape = {
     "expressions?": texts,
     "latex?": str,
     "equivalent_to?": texts,
-    "hyperparameters?": {str: _any},
+    "hyperparameters?": {str: anything},
     "embedding_dim?": number,
-    "valid?": _METRICS,
-    "test?": _METRICS,
+    "valid?": METRICS,
+    "test?": METRICS,
     "parameters?": number,
 }
-_PARTS: Shape = {str: {"count?": number}}
-
-
-def _steps(value: object) -> bool:
-    return isinstance(value, list) and all(texts(step) and len(step) == 3 for step in value)
-
-
-def _layers(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(layer, list)
-        and all(
-            isinstance(edge, dict)
-            and all(isinstance(edge.get(name), str) for name in ("source", "relation", "target"))
-            and number(edge.get("weight"))
-            for edge in layer
-        )
-        for layer in value
-    )
-
-
 RESULTS: Shape = {
     "method?": str,
     "dataset?": str,
     "searcher?": str,
     "objective?": str,
     "best?": _MODEL,
-    "valid?": _METRICS,
-    "test?": _METRICS,
+    "valid?": METRICS,
+    "test?": METRICS,
     "baselines?": {str: _MODEL},
     "searched?": [_MODEL],
-    "by_relation?": _PARTS,
-    "by_pattern?": _PARTS,
-    "by_file?": {str: _METRICS},
-    "reach?": {str: number},
     "parameters?": number,
-    "adapted_per_user?": number,
-    "flops_per_query?": number,
     "candidates_trained?": int,
     "seeds?": int,
     "seconds?": number,
-    "unseen_items?": {str: number},
-    "planted?": {"formula?": str, "recovered?": bool, "missing?": texts, "added?": texts},
-    "pruning?": {
-        "formula": str,
-        "importance": [{"position": number, "operation": str, "loss_without": number}],
-        "chain": [{"formula": str}],
-    },
-    "landscape?": {
-        "metric": str,
-        "points?": [{"truth": number, "structure": array, "proxies?": {str: _any}}],
-        "agreement?": {str: {str: _any}},
-    },
-    "published?": {
-        "source?": str,
-        "rows?": [{"name": str}],
-        "protocols?": {str: {str: _METRICS}},
-    },
-    "reasons?": {
-        "users?": [
-            {
-                "user": str,
-                "support_sizes": array,
-                "phi?": {
-                    "positions": array,
-                    "operations": texts,
-                    "norms": array,
-                    "projection": array,
-                },
-                "influence?": {
-                    "query_item": str,
-                    "prediction": number,
-                    "items": [{"item": str, "rating": number, "effect": number}],
-                },
-            }
-        ]
-    },
-    "paths?": [
-        {
-            "query": {"entity": str, "relation": str},
-            "answer": str,
-            "score?": number,
-            "layers?": _layers,
-            "left_out?": array,
-            "paths?": [{"steps": _steps, "walk?": _steps, "weight": number, "walks?": int}],
-            "rules?": [{"rule": str, "confidence?": number}],
-        }
-    ],
-    "rules?": {
-        "mrr?": {"rules?": number, "model?": number},
-        "table?": [
-            {
-                "relation": str,
-                "rule": str,
-                "latex?": str,
-                "answers": number,
-                "weight": number,
-                "support": number,
-                "confidence": number,
-                "head_coverage": number,
-                "counted?": number,
-            }
-        ],
-    },
 }
+
+
+def fit_results(results: Any, shape: Shape, path: Path) -> dict[str, Any]:
+    """Return results without the parts that do not fit a shape, with a warning that names them.
+
+    Args:
+        results: Contents of results.json.
+        shape: What is relied on; what it does not name is let through.
+        path: The file, for the warning.
+    """
+    kept, left_out = fitting(results, shape)
+    if left_out:
+        more = f" and {len(left_out) - 1} more" if left_out[1:] else ""
+        print_warnings([f"{path}: {left_out[0]}{more}; left out, as this version cannot read it"])
+    return dict(kept)

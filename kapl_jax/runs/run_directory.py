@@ -25,7 +25,7 @@ from kapl_jax.runs.files import (
 from kapl_jax.runs.lock import RunLock, is_of_lock
 from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.results_shape import RESULTS as RESULTS_SHAPE
-from kapl_jax.runs.shapes import fitting
+from kapl_jax.runs.results_shape import fit_results
 from kapl_jax.runs.tensorboard import TensorBoardLog
 
 METRICS, RESULTS = "metrics.jsonl", "results.json"
@@ -61,7 +61,9 @@ def read_run(path: str | Path) -> Run:
             f"{folder}: not a run directory, there is no {CONFIG} in it; expected the --workdir "
             "of an earlier run"
         )
-    results = _read_results(folder / RESULTS) if (folder / RESULTS).is_file() else None
+    results = None
+    if (file := folder / RESULTS).is_file():
+        results = fit_results(read_json(file), RESULTS_SHAPE, file)
     return Run(folder, read_config(folder), _read_events(folder / METRICS).events, results)
 
 
@@ -233,15 +235,6 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder}: the folder is not empty and is no run directory (no {CONFIG}); "
             "give --workdir a new folder"
         )
-
-
-def _read_results(path: Path) -> dict[str, Any]:
-    """Return results.json without the parts that this version cannot read, with a warning."""
-    results, left_out = fitting(read_json(path), RESULTS_SHAPE)
-    if left_out:
-        more = f" and {len(left_out) - 1} more" if left_out[1:] else ""
-        print_warnings([f"{path}: {left_out[0]}{more}; left out, as this version cannot read it"])
-    return dict(results)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,12 @@ import numpy as np
 Shape = Any
 
 
+def anything(value: Any) -> bool:
+    """Any value."""
+    del value
+    return True
+
+
 def number(value: Any) -> bool:
     """A finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kapl_jax.methods.presentations import PRESENTATIONS
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.run_directory import read_run
-from tests.runs.report.fake_run import NASTY_DATASET, NASTY_RELATION, write_fake_run
+from tests.runs.report.fake_runs import NASTY_DATASET, NASTY_RELATION, write_fake_run
 
 _BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -62,7 +63,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_fake_run(folder / "b", candidates=32, searcher="random", finished=False),
         write_fake_run(folder / "c", candidates=16, dataset=NASTY_DATASET),
     ]
-    return write_report([read_run(run) for run in runs], folder / "report")
+    return write_report([read_run(run) for run in runs], folder / "report", PRESENTATIONS)
 
 
 @pytest.fixture

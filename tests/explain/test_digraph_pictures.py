@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from matplotlib.colors import to_hex
 
+from kapl_jax.drawing import GRID, INK, MUTED, SERIES
 from kapl_jax.explain.digraph_pictures import digraph_figure, digraph_svg, reasoning_pictures
 from kapl_jax.explain.reasoning import read_explained
-from kapl_jax.explain.style import GRID, INK, MUTED, SERIES
 from tests.explain.family_example import family_explanation, wide_entry
 
 

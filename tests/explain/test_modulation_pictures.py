@@ -6,13 +6,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from kapl_jax.drawing import SERIES
 from kapl_jax.explain.modulation_pictures import (
     draw_modulation,
     influence_figure,
     phi_figure,
 )
 from kapl_jax.explain.reasons import Influence, PhiPath, SupportItem
-from kapl_jax.explain.style import SERIES
 
 STRUCTURE = np.array([[0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0]], bool)
 

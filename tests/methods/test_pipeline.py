@@ -107,7 +107,7 @@ class LinePipeline(SearchPipeline[LineSettings]):
 
 @pytest.fixture(autouse=True)
 def no_report(monkeypatch):
-    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", lambda runs, folder: folder)
+    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", lambda runs, folder, _: folder)
 
 
 def run(folder, **changes):
@@ -124,7 +124,7 @@ def events(found, stage):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, compiled_plainly):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kapl_jax.methods.pipeline.write_report", lambda runs, folder: folder)
+        patch.setattr("kapl_jax.methods.pipeline.write_report", lambda runs, folder, _: folder)
         return run(tmp_path_factory.mktemp("line") / "run")
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from kapl_jax.explain.style import GRID, INK, MUTED, SERIES, literal, plain_axes, room_around
+from kapl_jax.drawing import GRID, INK, MUTED, SERIES, literal, plain_axes, room_around
 
 _WIDTH = 7.0
 _DASHES = ("-", "--", "-.", ":")

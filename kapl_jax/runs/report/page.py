@@ -9,16 +9,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kapl_jax.runs.files import write_text
 from kapl_jax.runs.report import summary
-from kapl_jax.runs.report.sections import SECTIONS
+from kapl_jax.runs.report.presentation import (
+    Presentations,
+    method_sections,
+    presentation_of,
+    readable,
+)
+from kapl_jax.runs.report.section import Section
+from kapl_jax.runs.report.sections import FIRST, LAST, SectionFunction
 from kapl_jax.runs.run_directory import Run
 
 
-def write_report(runs: Sequence[Run], out: Path) -> Path:
+def write_report(runs: Sequence[Run], out: Path, presentations: Presentations) -> Path:
     """Write the report of one or several runs, finished or not.
 
     Args:
         runs: At least one run; several are shown beside each other.
         out: Folder of the page, made when missing; an earlier page is replaced.
+        presentations: What the methods add, by their names; others are shown plainly.
 
     Returns:
         The page, `out/index.html`: self-contained, it opens offline and without JavaScript.
@@ -27,15 +35,20 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
         UserError: The page cannot be written.
     """
     page = out / "index.html"
-    write_text(page, render(runs))
+    write_text(page, render(runs, presentations))
     return page
 
 
-def render(runs: Sequence[Run]) -> str:
-    """Return the HTML of the report."""
+def render(runs: Sequence[Run], presentations: Presentations) -> str:
+    """Return the HTML of the report, see `write_report`."""
     if not runs:
         raise ValueError("a report needs at least one run")
-    sections = [section for make in SECTIONS if (section := make(runs)) is not None]
+    runs = [readable(run, presentation_of(run, presentations).shape) for run in runs]
+    sections = [
+        *_made(FIRST, runs, presentations),
+        *method_sections(runs, presentations),
+        *_made(LAST, runs, presentations),
+    ]
     # Escaping is on for every value; only the SVG of the figures comes as ready markup.
     environment = Environment(
         loader=PackageLoader("kapl_jax.runs.report", package_path="."),
@@ -46,6 +59,13 @@ def render(runs: Sequence[Run]) -> str:
     )
     template = environment.get_template("page.html")
     return template.render(title=_title(runs), subtitle=_subtitle(runs), sections=sections)
+
+
+def _made(
+    functions: Sequence[SectionFunction], runs: Sequence[Run], presentations: Presentations
+) -> list[Section]:
+    made = (make(runs, presentations) for make in functions)
+    return [section for section in made if section is not None]
 
 
 def _title(runs: Sequence[Run]) -> str:

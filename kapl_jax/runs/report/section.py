@@ -82,6 +82,11 @@ class Gallery:
     kind: ClassVar[str] = "gallery"
 
 
+def in_brackets(label: str) -> str:
+    """Return what follows a heading of one of several runs; nothing where it is the only one."""
+    return f" ({label})" if label else ""
+
+
 Block = Facts | Formula | Table | Figure | Gallery
 
 

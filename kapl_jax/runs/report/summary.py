@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,28 +14,6 @@ from kapl_jax.runs.run_directory import Run
 
 # Metrics by which runs are ordered, most telling first; the first one a run has is its main metric.
 _MAIN_METRICS = ("mrr", "auc", "accuracy", "f1")
-
-
-@dataclasses.dataclass(frozen=True)
-class Words:
-    """What a method calls the things it searches and those it is compared with."""
-
-    candidate: str
-    baseline: str
-
-
-_WORDS = {
-    "autoblm": Words("structure", "preset"),
-    "coldnas": Words("structure", "preset"),
-    "red_gnn": Words("structure", "baseline"),
-}
-_ANY_WORDS = Words("candidate", "baseline")
-
-
-def words(runs: Sequence[Run]) -> Words:
-    """Return the vocabulary that fits all runs."""
-    kinds = {_WORDS.get(str(run.config.get("method")), _ANY_WORDS) for run in runs}
-    return kinds.pop() if len(kinds) == 1 else _ANY_WORDS
 
 
 def method(run: Run) -> str:

@@ -10,8 +10,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from kapl_jax.explain.fonts import any_script
-from kapl_jax.explain.style import GRID, INK, MUTED, SERIES
+from kapl_jax.drawing import GRID, INK, MUTED, SERIES, any_script
 
 # Colours drawn with are names for colours of the page, which has its own for light and for dark.
 _PAGE_COLOURS = {

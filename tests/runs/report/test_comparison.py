@@ -4,8 +4,7 @@ from pathlib import Path
 
 from kapl_jax.runs.report.comparison import as_json, as_markdown, as_text, columns, compare
 from kapl_jax.runs.run_directory import Run, read_run
-from tests.runs.report.fake_cold_run import write_fake_cold_run
-from tests.runs.report.fake_run import write_fake_run
+from tests.runs.report.fake_runs import write_fake_cold_run, write_fake_run
 
 
 def fake_runs(folder: Path) -> list[Run]:

@@ -6,8 +6,7 @@ import pytest
 
 from kapl_jax.runs.report.models import best_baseline, final_models, found_model, symbols
 from kapl_jax.runs.run_directory import read_run
-from tests.runs.report.fake_cold_run import write_fake_cold_run
-from tests.runs.report.fake_run import write_fake_run
+from tests.runs.report.fake_runs import write_fake_cold_run, write_fake_run
 
 
 def test_final_models_are_ordered_by_validation(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from kapl_jax.errors import UserError
+from kapl_jax.methods.presentations import PRESENTATIONS
 from kapl_jax.runs.report import as_text, compare
 from kapl_jax.runs.report.page import render
 from kapl_jax.runs.results_shape import RESULTS as SHAPE
@@ -73,14 +74,19 @@ def write_run(folder, config, results):
 
 def show(folder):
     run = read_run(folder)
-    return render([run]) + as_text(compare([run]))
+    return render([run], PRESENTATIONS) + as_text(compare([run]))
 
 
 @pytest.fixture
 def without_drawing(monkeypatch):
     """Figures take nearly all the time."""
-    for name in ("results", "parsimony", "pictures", "by_relation"):
-        module = importlib.import_module(f"kapl_jax.runs.report.sections.{name}")
+    sections = "kapl_jax.runs.report.sections"
+    names = (
+        *(f"{sections}.{name}" for name in ("results", "parsimony", "pictures")),
+        "kapl_jax.methods.by_relation",
+    )
+    for name in names:
+        module = importlib.import_module(name)
         monkeypatch.setattr(module, "to_svg", lambda *_: "<svg></svg>")
 
 
@@ -98,7 +104,7 @@ def test_what_is_there_is_shown(tmp_path, new):
 
 
 def test_the_whole_fits():
-    assert fitting(WHOLE, SHAPE) == (WHOLE, [])
+    assert fitting(WHOLE, {**SHAPE, **PRESENTATIONS["autoblm"].shape}) == (WHOLE, [])
 
 
 @pytest.mark.parametrize("new", OTHERS)
@@ -108,16 +114,6 @@ def test_what_does_not_fit_is_left_out_and_told(new):
     assert found["searched"][0].get("valid", {}) == {}
     assert bool(told) == (new not in (None, {}))
     assert all(line.startswith("searched[0].valid: found") for line in told)
-
-
-def test_a_part_that_lacks_what_it_needs_is_left_out():
-    pruning = {"formula": "f", "importance": [], "chain": [{"formula": "f"}, {}]}
-    found, told = fitting({"pruning": pruning}, SHAPE)
-    assert found == {"pruning": {**pruning, "chain": [{"formula": "f"}]}}
-    assert told == ["pruning.chain[1].formula: missing"]
-    found, told = fitting({"pruning": {"formula": "f"}, "seeds": 2}, SHAPE)
-    assert found == {"seeds": 2}
-    assert told == ["pruning.importance: missing"]
 
 
 @pytest.mark.usefixtures("without_drawing")
@@ -134,7 +130,7 @@ def test_where_nothing_was_searched_plain_words_say_so(tmp_path):
     results = {**WHOLE, "searcher": "none", "candidates_trained": 0}
     write_run(tmp_path, SETTINGS, results)
     run = read_run(tmp_path)
-    page = render([run])
+    page = render([run], PRESENTATIONS)
     assert "none, structures were given" in page
     assert "Candidates trained" not in page
     assert "autoblm, none" not in page

@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 from kapl_jax.errors import UserError
+from kapl_jax.methods.presentations import PRESENTATIONS
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.report.page import render
 from kapl_jax.runs.run_directory import Run, read_run
-from tests.runs.report.fake_cold_run import NASTY_ITEM, NASTY_USER, write_fake_cold_run
-from tests.runs.report.fake_run import NASTY_DATASET, NASTY_RELATION, write_fake_run
+from tests.runs.report.fake_runs import (
+    NASTY_DATASET,
+    NASTY_ITEM,
+    NASTY_RELATION,
+    NASTY_USER,
+    write_fake_cold_run,
+    write_fake_run,
+)
 
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
 ALL_SECTIONS = [
@@ -87,14 +94,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     """A finished run with names that need escaping, and its page."""
     folder = tmp_path_factory.mktemp("finished")
     run = read_run(write_fake_run(folder / "run", dataset=NASTY_DATASET))
-    return run, render([run])
+    return run, render([run], PRESENTATIONS)
 
 
 @pytest.fixture(scope="module")
 def cold(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of a finished search for modulation, by MSE."""
     folder = tmp_path_factory.mktemp("cold")
-    return render([read_run(write_fake_cold_run(folder / "run"))])
+    return render([read_run(write_fake_cold_run(folder / "run"))], PRESENTATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +114,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> str:
         write_fake_run(folder / "c", searcher="random", finished=False, candidates=30),
         write_fake_run(folder / "d", dataset="nations", embedding_dim=512),
     ]
-    return render([read_run(one) for one in folders])
+    return render([read_run(one) for one in folders], PRESENTATIONS)
 
 
 def test_pages_are_self_contained(finished: tuple[Run, str], several: str, cold: str) -> None:
@@ -162,11 +169,14 @@ def test_dollar_signs_in_figures_are_no_mathematics(fake: Callable[..., Run]) ->
     run = fake(finished=False, candidates=0)
     parts = {"$a$ <b>": {"count": 3, "mrr": 0.5}}
     run = dataclasses.replace(run, results={"by_pattern": parts, "valid": {"mrr": 0.5}})
-    assert "$a$ <b> (3)" in Page(render([run])).text
+    assert "$a$ <b> (3)" in Page(render([run], PRESENTATIONS)).text
 
 
 def test_a_search_that_beats_no_preset_says_so(fake: Callable[..., Run]) -> None:
-    assert "The best structure is the preset complex" in Page(render([fake(best="complex")])).text
+    assert (
+        "The best structure is the preset complex"
+        in Page(render([fake(best="complex")], PRESENTATIONS)).text
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +186,7 @@ def test_a_search_that_beats_no_preset_says_so(fake: Callable[..., Run]) -> None
 def test_unfinished_runs_have_a_page(
     fake: Callable[..., Run], candidates: int, sections: list[str]
 ) -> None:
-    page = Page(render([fake(finished=False, candidates=candidates)]))
+    page = Page(render([fake(finished=False, candidates=candidates)], PRESENTATIONS))
     assert page.sections == sections
     assert "not finished (stage: search)" in page.text
 
@@ -184,13 +194,16 @@ def test_unfinished_runs_have_a_page(
 def test_a_search_in_which_all_diverged_has_a_page(fake: Callable[..., Run]) -> None:
     run = fake(finished=False, candidates=4)
     events = [{**event, "score": None} for event in run.events]
-    assert Page(render([dataclasses.replace(run, events=events)])).sections == ["found", "settings"]
+    assert Page(render([dataclasses.replace(run, events=events)], PRESENTATIONS)).sections == [
+        "found",
+        "settings",
+    ]
 
 
 def test_bare_results_of_another_method_have_a_page(tmp_path: Path) -> None:
     results = {"best": {"formula": "max(x, y)"}, "valid": {"auc": 0.7}, "test": {"auc": 0.65}}
     run = Run(tmp_path / "run", {"method": "other"}, [], results)
-    page = Page(render([run]))
+    page = Page(render([run], PRESENTATIONS))
     assert page.sections == ["found", "results"]
     assert "AUC" in page.text
     assert "baseline" in page.text
@@ -213,23 +226,10 @@ def test_a_search_for_modulation_has_its_own_sections_and_words(cold: str) -> No
     assert "h0 = leaky_relu([item, user] + φ4)\nh1" in html.unescape(cold), "a line an equation"
 
 
-@pytest.mark.parametrize(
-    ("planted", "told"),
-    [
-        ({"recovered": True, "missing": [], "added": []}, "Planted structure found again"),
-        (
-            {"recovered": False, "missing": ["max at 1"], "added": ["min at 0", "shift at 2"]},
-            "Planted structure not found again; missing max at 1; added min at 0, shift at 2",
-        ),
-    ],
-)
-def test_a_planted_structure_is_looked_for(tmp_path: Path, planted: object, told: str) -> None:
-    run = Run(tmp_path, {"method": "coldnas"}, [], {"planted": planted})
-    assert told in Page(render([run])).text
-
-
 def test_metrics_of_unfinished_runs_are_not_negated(tmp_path: Path) -> None:
-    page = Page(render([read_run(write_fake_cold_run(tmp_path / "run", finished=False))]))
+    page = Page(
+        render([read_run(write_fake_cold_run(tmp_path / "run", finished=False))], PRESENTATIONS)
+    )
     assert page.sections == ["found", "trajectory", "pictures", "settings"]
     assert "Best validation MSE so far: 0.2" in page.text
     assert "valid MSE 0.2" in page.text
@@ -238,7 +238,7 @@ def test_metrics_of_unfinished_runs_are_not_negated(tmp_path: Path) -> None:
 def test_candidates_of_weights_have_no_pictures(tmp_path: Path) -> None:
     run = read_run(write_fake_cold_run(tmp_path / "run", finished=False, candidates=2))
     events = [{**event, "candidate": [[0.5, 0.1], [1.0, 0.2]]} for event in run.events]
-    page = Page(render([dataclasses.replace(run, events=events)]))
+    page = Page(render([dataclasses.replace(run, events=events)], PRESENTATIONS))
     assert page.sections == ["found", "trajectory", "settings"]
 
 
@@ -247,7 +247,7 @@ def test_runs_that_select_by_other_metrics_have_figures_of_their_own(tmp_path: P
         read_run(write_fake_cold_run(tmp_path / objective, objective=objective))
         for objective in ("mse", "ndcg_at_5")
     ]
-    page = Page(render(runs))
+    page = Page(render(runs, PRESENTATIONS))
     assert "lastfm, selected by MSE" in page.text
     assert "lastfm, selected by nDCG@5" in page.text
     assert len([one for one in page.ids if re.fullmatch(r"trajectory\d-figure_1", one)]) == 2
@@ -264,16 +264,19 @@ def test_several_runs_stand_beside_each_other(several: str) -> None:
 
 
 def test_long_searches_keep_the_page_small(fake: Callable[..., Run]) -> None:
-    source = render([fake(finished=False, candidates=3300)])
+    source = render([fake(finished=False, candidates=3300)], PRESENTATIONS)
     assert "data:image/png;base64" in source
     assert len(source) < 1_000_000
 
 
 def test_page_is_written_and_replaced(fake: Callable[..., Run], tmp_path: Path) -> None:
     out, run = tmp_path / "new" / "report", fake(finished=False, candidates=2)
-    assert write_report([fake("begun", finished=False, candidates=0)], out) == out / "index.html"
-    page = write_report([run], out)
-    assert page.read_text(encoding="utf-8") == render([run])
+    assert (
+        write_report([fake("begun", finished=False, candidates=0)], out, PRESENTATIONS)
+        == out / "index.html"
+    )
+    page = write_report([run], out, PRESENTATIONS)
+    assert page.read_text(encoding="utf-8") == render([run], PRESENTATIONS)
     assert [one.name for one in out.iterdir()] == ["index.html"]
 
 
@@ -282,4 +285,6 @@ def test_a_folder_that_cannot_be_written_is_a_user_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"index.html: cannot be written: "):
-        write_report([fake(finished=False, candidates=0)], tmp_path / "file" / "report")
+        write_report(
+            [fake(finished=False, candidates=0)], tmp_path / "file" / "report", PRESENTATIONS
+        )

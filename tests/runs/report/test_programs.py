@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.runs.report.fake_run import write_fake_run
+from tests.runs.report.fake_runs import write_fake_run
 
 _ROOT = Path(__file__).parents[3]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from kapl_jax.runs.report import summary
 from kapl_jax.runs.run_directory import Run, read_run
-from tests.runs.report.fake_run import write_fake_run
+from tests.runs.report.fake_runs import write_fake_run
 
 
 def run_of(*scores: float | None, complete: bool = True, **config: object) -> Run:
@@ -97,9 +97,3 @@ def test_runs_compare_on_the_same_data_and_metric() -> None:
     assert summary.comparable([one, other, three]) == {
         **{"a, selected by MSE": [one], "a, selected by nDCG@3": [other], "b": [three]}
     }
-
-
-def test_words_fit_all_runs() -> None:
-    blocks, other = run_of(0.1), run_of(0.1, method="other")
-    assert summary.words([blocks]).baseline == "preset"
-    assert summary.words([blocks, other]).baseline == "baseline"

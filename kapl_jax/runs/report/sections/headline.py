@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from kapl_jax.evaluation.objectives import LOWER_IS_BETTER, sign
 from kapl_jax.runs.report import summary
@@ -17,32 +16,33 @@ from kapl_jax.runs.report.metrics import (
     metric_names,
 )
 from kapl_jax.runs.report.models import Model, best_baseline, found_model
+from kapl_jax.runs.report.presentation import Presentation, Presentations, presentation_of
 from kapl_jax.runs.report.section import Block, Facts, Formula, Section, Table
 from kapl_jax.runs.run_directory import Run
 
-# Sizes of a dataset worth naming, of those that a kind of data has.
-_SIZES = ("entities", "relations", "users", "items")
 
-
-def headline(runs: Sequence[Run]) -> Section:
+def headline(runs: Sequence[Run], presentations: Presentations) -> Section:
     """Return what was found, how good it is beside the best baseline, and what it took."""
     blocks: list[Block] = []
     for run, label in zip(runs, summary.labels(runs), strict=True):
-        blocks += _blocks(run, label if len(runs) > 1 else "")
-    lead = _message(runs[0]) if len(runs) == 1 else "The outcome of each run."
+        presentation = presentation_of(run, presentations)
+        blocks += _blocks(run, presentation, label if len(runs) > 1 else "")
+    lead = "The outcome of each run."
+    if len(runs) == 1:
+        lead = _message(runs[0], presentation_of(runs[0], presentations))
     return Section("found", "What was found", lead, blocks)
 
 
-def _blocks(run: Run, heading: str) -> list[Block]:
+def _blocks(run: Run, presentation: Presentation, heading: str) -> list[Block]:
     lead = _formula(run)
     blocks: list[Block] = [] if lead is None else [Formula(*lead, heading=heading)]
-    blocks.append(Facts(_facts(run), heading="" if blocks else heading))
-    table = _versus(run)
+    blocks.append(Facts(_facts(run, presentation), heading="" if blocks else heading))
+    table = _versus(run, presentation)
     return [*blocks, table] if table else blocks
 
 
-def _message(run: Run) -> str:
-    terms, by = summary.words([run]), summary.main_metric(run)
+def _message(run: Run, presentation: Presentation) -> str:
+    terms, by = presentation.words, summary.main_metric(run)
     label, found, baseline = metric_label(by), found_model(run), best_baseline(run)
     if found is None:
         return _progress(run)
@@ -83,47 +83,35 @@ def _formula(run: Run) -> tuple[str, str] | None:
     return None
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
+def _facts(run: Run, presentation: Presentation) -> list[tuple[str, str]]:
     data = run.config.get("dataset") or {}
-    sizes = [f"{count(data[key])} {key}" for key in _SIZES if isinstance(data.get(key), int)]
+    sizes = [
+        f"{count(data[key])} {key}" for key in presentation.sizes if isinstance(data.get(key), int)
+    ]
     name, searcher = summary.dataset(run), summary.searcher(run)
     entries = [
         ("Dataset", f"{name} ({', '.join(sizes)})" if sizes else name),
         ("Method", summary.method(run)),
-        ("Search", searcher or f"none, {summary.words([run]).candidate}s were given"),
+        ("Search", searcher or f"none, {presentation.words.candidate}s were given"),
         ("Candidates trained", count(summary.candidates_trained(run)) if searcher else ""),
         ("Seeds of the final stage", count(summary.seeds(run))),
         ("Parameters", count((run.results or {}).get("parameters"))),
-        ("Adapted per user", count((run.results or {}).get("adapted_per_user"))),
-        ("FLOPs a query", count((run.results or {}).get("flops_per_query"))),
+        *presentation.facts(run.results or {}),
         ("Time", duration(summary.seconds(run))),
         ("Device", summary.device(run) or ""),
     ]
     if run.results is None:
         entries.insert(0, ("Status", f"not finished, stage: {summary.stage(run)}"))
-    entries.append(("Planted structure", _planted((run.results or {}).get("planted") or {})))
     return [(label, shown) for label, shown in entries if shown not in ("", "–")]
 
 
-def _planted(planted: Mapping[str, Any]) -> str:
-    """Return whether the structure that generated the data was found again, empty if unknown."""
-    if not planted:
-        return ""
-    if planted.get("recovered"):
-        return "found again"
-    differences = [
-        f"{word} {', '.join(planted[word])}" for word in ("missing", "added") if planted.get(word)
-    ]
-    return "; ".join(["not found again", *differences])
-
-
-def _versus(run: Run) -> Table | None:
+def _versus(run: Run, presentation: Presentation) -> Table | None:
     found, baseline = found_model(run), best_baseline(run)
     if found is None:
         return None
     beside: list[tuple[str, Model]] = [("Best found", found)]
     if baseline is not None and (found.searched or baseline.name != found.name):
-        beside.append((f"Best {summary.words([run]).baseline}", baseline))
+        beside.append((f"Best {presentation.words.baseline}", baseline))
     by = summary.main_metric(run)
     known = metric_names([model.test for _, model in beside])
     names = [name for name in known if name == by or name not in MINOR_METRICS]

@@ -9,12 +9,13 @@ from kapl_jax.runs.report import figures, summary
 from kapl_jax.runs.report.formatting import count, number
 from kapl_jax.runs.report.metrics import axis_label, metric_label
 from kapl_jax.runs.report.models import best_baseline, final_models, found_model
+from kapl_jax.runs.report.presentation import Presentations, common_words
 from kapl_jax.runs.report.section import Figure, Section
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
 
 
-def parsimony(runs: Sequence[Run]) -> Section | None:
+def parsimony(runs: Sequence[Run], presentations: Presentations) -> Section | None:
     """Return parameters against the test metric, one figure a dataset."""
     groups = summary.comparable(runs)
     blocks = []
@@ -22,7 +23,8 @@ def parsimony(runs: Sequence[Run]) -> Section | None:
         names = summary.labels(members)
         if points := _points(members, names):
             heading = dataset if len(groups) > 1 else ""
-            blocks.append(_figure(members, names, points, heading, f"parsimony{place}"))
+            word = common_words(members, presentations).baseline
+            blocks.append(_figure(members, names, points, word, heading, f"parsimony{place}"))
     if not blocks:
         return None
     ways = {sign(summary.main_metric(run)) for run in runs}
@@ -53,10 +55,11 @@ def _figure(
     runs: Sequence[Run],
     names: Sequence[str],
     points: Sequence[figures.Point],
+    baseline: str,
     heading: str,
     name: str,
 ) -> Figure:
-    by, baseline = summary.main_metric(runs[0]), summary.words(runs).baseline
+    by = summary.main_metric(runs[0])
     kinds = ("searched", f"{baseline}s")
     if len(runs) == 1:
         groups = list(kinds)

@@ -15,23 +15,26 @@ from kapl_jax.runs.report.metrics import (
     metric_names,
 )
 from kapl_jax.runs.report.models import Model, final_models, found_model
+from kapl_jax.runs.report.presentation import Presentations, common_words, presentation_of
 from kapl_jax.runs.report.section import Block, Figure, Section, Table
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
 
 
-def results(runs: Sequence[Run]) -> Section | None:
+def results(runs: Sequence[Run], presentations: Presentations) -> Section | None:
     """Return for each finished run a figure and a table of its final models."""
     blocks: list[Block] = []
     for place, (run, label) in enumerate(zip(runs, summary.labels(runs), strict=True)):
         if models := final_models(run):
             heading = label if len(runs) > 1 else ""
             blocks.append(_figure(run, models, heading, f"results{place}"))
-            blocks.append(_table(run, models))
+            word = presentation_of(run, presentations).words.baseline
+            blocks.append(_table(run, models, word))
     if not blocks:
         return None
-    lead = f"Final models, trained under the same budget as every {summary.words(runs).baseline}."
-    return Section("results", f"Against the {summary.words(runs).baseline}s", lead, blocks)
+    word = common_words(runs, presentations).baseline
+    lead = f"Final models, trained under the same budget as every {word}."
+    return Section("results", f"Against the {word}s", lead, blocks)
 
 
 def _stressed(run: Run, model: Model) -> bool:
@@ -57,16 +60,15 @@ def _figure(run: Run, models: Sequence[Model], heading: str, name: str) -> Figur
     return Figure(svg, caption, heading)
 
 
-def _table(run: Run, models: Sequence[Model]) -> Table:
+def _table(run: Run, models: Sequence[Model], baseline: str) -> Table:
     by = summary.main_metric(run)
     names = metric_names([model.test for model in models])
     header = ["Model", "Kind", f"Valid {metric_label(by)}"]
     header += [f"Test {metric_label(name)}" for name in names] + ["Parameters"]
-    terms = summary.words([run])
     rows = [
         [
             model.name,
-            "searched" if model.searched else terms.baseline,
+            "searched" if model.searched else baseline,
             metric_value(model.valid, by),
             *(metric_value(model.test, name) for name in names),
             count(model.parameters),

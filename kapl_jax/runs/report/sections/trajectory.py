@@ -10,19 +10,21 @@ from kapl_jax.runs.report import figures, summary
 from kapl_jax.runs.report.formatting import count, number
 from kapl_jax.runs.report.metrics import axis_label, merit
 from kapl_jax.runs.report.models import best_baseline
+from kapl_jax.runs.report.presentation import Presentations, common_words
 from kapl_jax.runs.report.section import Figure, Section
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
 
 
-def trajectory(runs: Sequence[Run]) -> Section | None:
+def trajectory(runs: Sequence[Run], presentations: Presentations) -> Section | None:
     """Return the best score so far against candidates trained, one figure a dataset."""
     blocks = []
     groups = summary.comparable([run for run in runs if _scored(run)])
     for place, (dataset, members) in enumerate(groups.items()):
         heading = dataset if len(groups) > 1 else ""
         names = summary.labels(members)
-        blocks.append(_figure(members, names, heading, f"trajectory{place}"))
+        levels = _levels(members, common_words(members, presentations).baseline)
+        blocks.append(_figure(members, names, levels, heading, f"trajectory{place}"))
     if not blocks:
         return None
     lead = "Best validation score so far as candidates are trained; each dot is one candidate."
@@ -33,9 +35,15 @@ def _scored(run: Run) -> bool:
     return any(math.isfinite(score) for score in summary.search_scores(run))
 
 
-def _figure(runs: Sequence[Run], names: Sequence[str], heading: str, name: str) -> Figure:
+def _figure(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    levels: Sequence[figures.Level],
+    heading: str,
+    name: str,
+) -> Figure:
     searches = [_search(run, label) for run, label in zip(runs, names, strict=True)]
-    levels, by = _levels(runs), summary.main_metric(runs[0])
+    by = summary.main_metric(runs[0])
     drawn = figures.trajectory(searches, levels, axis_label(by, "validation"), sign(by))
     words = "; ".join(
         f"{one.label}: best {number(one.best[-1])} after {count(len(one.best))} candidates"
@@ -52,9 +60,9 @@ def _search(run: Run, label: str) -> figures.Search:
     return figures.Search(label, values, best)
 
 
-def _levels(runs: Sequence[Run]) -> list[figures.Level]:
+def _levels(runs: Sequence[Run], word: str) -> list[figures.Level]:
     """Return the validation level of the best baseline in these runs, where it is known yet."""
-    by, word = summary.main_metric(runs[0]), summary.words(runs).baseline
+    by = summary.main_metric(runs[0])
     known = [model for run in runs if (model := best_baseline(run)) is not None]
     known = [model for model in known if by in model.valid]
     if not known:

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kapl_jax.methods.coldnas.landscape_report import landscape, operation_effects
 from kapl_jax.runs.report.section import Figure, Section, Table
-from kapl_jax.runs.report.sections.landscape import landscape, operation_effects
 from kapl_jax.runs.run_directory import Run, read_run
-from tests.runs.report.fake_cold_run import write_fake_cold_run
+from tests.runs.report.fake_runs import write_fake_cold_run
 
 _EMPTY = [[False] * 4, [False] * 4]
 _SHIFT = [[False] * 4, [False, False, False, True]]
 _BOTH = [[True, False, False, False], [False, False, False, True]]
 
 
-def run_with(entry: Any, method: str = "coldnas") -> Run:
-    return Run(Path("run"), {"method": method}, [], {"landscape": entry})
+def run_with(entry: Any) -> Run:
+    return Run(Path("run"), {"method": "coldnas"}, [], {"landscape": entry})
 
 
 def point(structure: Any, truth: float | None, **proxies: float | None) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def point(structure: Any, truth: float | None, **proxies: float | None) -> dict[
 
 
 def section_of(entry: Any) -> Section:
-    found = landscape([run_with(entry)])
+    found = landscape({"": run_with(entry)})
     assert found is not None
     return found
 
@@ -117,15 +117,11 @@ def test_effects_are_differences_of_means(seed: int) -> None:
     ],
 )
 def test_nothing_to_show_is_no_section(entry: Any) -> None:
-    assert landscape([run_with(entry)]) is None
-
-
-def test_other_methods_have_no_modulations() -> None:
-    assert landscape([run_with({"metric": "mse", "points": POINTS}, method="autoblm")]) is None
+    assert landscape({"": run_with(entry)}) is None
 
 
 def test_several_runs_are_named(tmp_path: Path) -> None:
-    runs = [read_run(write_fake_cold_run(tmp_path / name, searcher=name)) for name in "ab"]
+    runs = {name: read_run(write_fake_cold_run(tmp_path / name)) for name in "ab"}
     found = landscape(runs)
     assert found is not None
     assert sum(block.heading.endswith("(b)") for block in found.blocks) == 3

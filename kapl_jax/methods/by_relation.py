@@ -1,4 +1,4 @@
-"""The chosen model by relation pattern, by cardinality and by relation."""
+"""The section of the report on the chosen model by relation pattern, cardinality and relation."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ from typing import Any
 from kapl_jax.runs.report import figures, summary
 from kapl_jax.runs.report.formatting import count, number, setting_label
 from kapl_jax.runs.report.metrics import metric_label, read_metrics
-from kapl_jax.runs.report.section import Block, Figure, Section, Table
+from kapl_jax.runs.report.section import Block, Figure, Section, Table, in_brackets
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.run_directory import Run
+from kapl_jax.runs.shapes import Shape
+from kapl_jax.runs.shapes import number as is_number
 
 Parts = Mapping[str, Mapping[str, Any]]
+
+_PARTS: Shape = {str: {"count?": is_number}}
+# What of results.json the section reads.
+BY_RELATION: Shape = {"by_relation?": _PARTS, "by_pattern?": _PARTS}
 
 _CARDINALITY = re.compile(r"[1NM]-[1NM]")
 # Longer tables are folded away.
 _ROWS_SHOWN = 12
 
 
-def by_relation(runs: Sequence[Run]) -> Section | None:
+def by_relation(runs: Mapping[str, Run]) -> Section | None:
     """Return figures by pattern and cardinality, one a dataset, and the tables behind them."""
     blocks: list[Block] = []
-    known = [run for run in runs if _parts(run, "by_pattern") or _parts(run, "by_relation")]
-    groups = summary.comparable(known)
+    known = {
+        label: run
+        for label, run in runs.items()
+        if _parts(run, "by_pattern") or _parts(run, "by_relation")
+    }
+    groups = summary.comparable(list(known.values()))
     for place, (dataset, members) in enumerate(groups.items()):
-        names = summary.labels(members)
         suffix = f": {dataset}" if len(groups) > 1 else ""
-        blocks += _figures(members, names, suffix, f"relations{place}")
-        for run, name in zip(members, names, strict=True):
-            blocks += _tables(run, f" ({name})" if len(runs) > 1 else "")
+        blocks += _figures(members, summary.labels(members), suffix, f"relations{place}")
+        for label, run in known.items():
+            if any(run is member for member in members):
+                blocks += _tables(run, in_brackets(label))
     if not blocks:
         return None
     lead = "Where the chosen model is strong and where it is not, in test, mean over seeds."

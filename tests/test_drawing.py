@@ -7,11 +7,10 @@ import warnings
 import pytest
 from matplotlib.figure import Figure
 
-from kapl_jax.explain import fonts
+from kapl_jax import drawing
+from kapl_jax.drawing import any_script, drawable, families, room_around
 from kapl_jax.explain.digraph_pictures import digraph_svg
-from kapl_jax.explain.fonts import any_script, drawable, families
 from kapl_jax.explain.reasoning import read_explained
-from kapl_jax.explain.style import room_around
 from kapl_jax.explain.user_explanation import explanation_pictures
 
 STEP = ["北京", "首都 $x$ ^a_b", "مصر😀"]
@@ -27,10 +26,10 @@ def _no_warning():
 @pytest.fixture
 def first_font_alone(monkeypatch):
     """As on a machine without other fonts."""
-    cached = (fonts.families, fonts._fonts, fonts._has)
+    cached = (drawing.families, drawing._fonts, drawing._has)
     for one in cached:
         one.cache_clear()
-    monkeypatch.setattr(fonts, "_MORE", ())
+    monkeypatch.setattr(drawing, "_MORE", ())
     yield
     for one in cached:
         one.cache_clear()
