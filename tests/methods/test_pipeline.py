@@ -19,7 +19,7 @@ from kapl_jax.runs.settings import setting
 from kapl_jax.search.population import PopulationTrainer
 from tests.search.toy_problem import LineProblem
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly")
+pytestmark = pytest.mark.usefixtures("compiled_plainly", "no_report")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,11 +103,6 @@ class LinePipeline(SearchPipeline[LineSettings]):
         best = best_contender(contenders, outcomes).name
         self.store.keep_best({"line": np.zeros(2, np.float32)}, {"name": best})
         return {"best": {"name": best}, "scores": scores, "prepared": self.prepared}
-
-
-@pytest.fixture(autouse=True)
-def no_report(monkeypatch):
-    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", lambda runs, folder, _: folder)
 
 
 def run(folder, **changes):

@@ -88,12 +88,6 @@ class Compilations:
 
 
 @pytest.fixture
-def no_report(monkeypatch):
-    """Draw no figures: they have tests of their own."""
-    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", lambda *_: None)
-
-
-@pytest.fixture
 def compilations(monkeypatch):
     counter = Compilations()
     jax.monitoring.register_event_duration_secs_listener(counter.listen)

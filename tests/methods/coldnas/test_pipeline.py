@@ -66,12 +66,6 @@ SEARCHES = [
 ]
 
 
-@pytest.fixture
-def no_report(monkeypatch):
-    """Draw no figures: they have tests of their own."""
-    monkeypatch.setattr("kapl_jax.methods.pipeline.write_report", lambda *_: None)
-
-
 class Compilations:
     """Counts what is compiled, and what was by the end of each round of a search."""
 
