@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapl_jax.episodes.batches import Layouts, draw_batches, group_tasks
+from kapl_jax.episodes.batches import Layouts, group_tasks
 from kapl_jax.episodes.tasks import (
     in_batches,
     left_out_masks,
@@ -38,20 +38,23 @@ def eight(seed=0):
 @few_examples
 @given(seed=seeds, batch_size=st.integers(1, 9))
 def test_batches_have_the_examples_of_their_tasks_whatever_the_groups(seed, batch_size):
-    slow = draw_tasks(np.random.default_rng(seed), 7)
+    rng = np.random.default_rng(seed)
+    slow = draw_tasks(rng, 7)
     tasks = padded(slow)
     sizes = ([len(getattr(task, part)) for task in slow] for part in ("support", "query"))
     groups = group_tasks(*map(np.array, sizes), batch_size)
-    for members in np.asarray(draw_batches(groups, jax.random.key(seed))[0]):
-        batch = tasks.take(members)
-        for part, rows in zip(("support", "query"), batch.rows(groups.layouts), strict=True):
-            assert len(rows.mask) == len(rows.labels) == rows.layout.num_rows
-            start = 0
-            widths = [width for count, width in rows.layout.groups for _ in range(count)]
-            for task, width in zip(members, widths, strict=True):
-                found = examples_of(rows, slice(start, start + width))
-                assert found == getattr(slow[task], part)
-                start += width
+    slots = [count for count, _ in groups.layouts.query.groups]
+    drawn = zip(groups.members, slots, strict=True)
+    batch = np.concatenate([rng.choice(members, count) for members, count in drawn])
+    both = tasks.take(batch).rows(groups.layouts)
+    for part, rows in zip(("support", "query"), both, strict=True):
+        assert len(rows.mask) == len(rows.labels) == rows.layout.num_rows
+        start = 0
+        widths = [width for count, width in rows.layout.groups for _ in range(count)]
+        for task, width in zip(batch, widths, strict=True):
+            found = examples_of(rows, slice(start, start + width))
+            assert found == getattr(slow[task], part)
+            start += width
 
 
 def test_rows_are_padded_to_the_width_of_the_group_only():
