@@ -106,32 +106,31 @@ class ColdStartData:
         seen[self.train.query_items[self.train.query_mask]] = True
         return seen
 
+    def describe(self) -> dict[str, Any]:
+        """Return name, counts and a digest of names, features and tasks, in JSON's types.
 
-def describe_cold_start(data: ColdStartData) -> dict[str, Any]:
-    """Return name, counts and a digest of names, features and tasks, in JSON's types.
-
-    The digest tells data apart that have the same counts, as two splits of one data set do: a model
-    knows users and items by rows of its tables only.
-    """
-    digest = hashlib.sha256(repr((data.users, data.items, data.rating_range)).encode())
-    for table in (data.user_features, data.item_features):
-        digest.update(repr((table.fields, table.sizes, table.vocabularies)).encode())
-        for values in table.values:
-            _add(digest, values)
-    for tasks in data.splits:
-        for array in vars(tasks).values():
-            _add(digest, array)
-    train, valid, test = data.splits
-    return {
-        "name": data.name,
-        "users": len(data.users),
-        "items": len(data.items),
-        "train": train.num_users,
-        "valid": valid.num_users,
-        "test": test.num_users,
-        "ratings": sum(tasks.num_ratings for tasks in data.splits),
-        "digest": digest.hexdigest()[:16],
-    }
+        The digest tells data apart that have the same counts, as two splits of one data set do: a
+        model knows users and items by rows of its tables only.
+        """
+        digest = hashlib.sha256(repr((self.users, self.items, self.rating_range)).encode())
+        for table in (self.user_features, self.item_features):
+            digest.update(repr((table.fields, table.sizes, table.vocabularies)).encode())
+            for values in table.values:
+                _add(digest, values)
+        for tasks in self.splits:
+            for array in vars(tasks).values():
+                _add(digest, array)
+        train, valid, test = self.splits
+        return {
+            "name": self.name,
+            "users": len(self.users),
+            "items": len(self.items),
+            "train": train.num_users,
+            "valid": valid.num_users,
+            "test": test.num_users,
+            "ratings": sum(tasks.num_ratings for tasks in self.splits),
+            "digest": digest.hexdigest()[:16],
+        }
 
 
 def _add(digest: Any, array: np.ndarray) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +53,25 @@ class KnowledgeGraph:
     def training_triples(self) -> np.ndarray:
         """All that a completion model may learn from: facts, then train, `int32[T, 3]`."""
         return np.concatenate([self.facts, self.train])
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, counts and a digest of the names and triples, in JSON's types.
+
+        The digest tells graphs apart that have the same counts, as two splits of one graph do:
+        their entities may be numbered differently, and a model knows entities by number only.
+        """
+        digest = hashlib.sha256(repr((self.entities, self.relations)).encode())
+        for triples in (self.training_triples, self.valid, self.test):
+            digest.update(triples.tobytes())
+        return {
+            "name": self.name,
+            "entities": self.num_entities,
+            "relations": self.num_relations,
+            "train": len(self.training_triples),
+            "valid": len(self.valid),
+            "test": len(self.test),
+            "digest": digest.hexdigest()[:16],
+        }
 
 
 def load_knowledge_graph(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kapl_jax.data.inductive import load_inductive_graph
 from kapl_jax.data.knowledge_graph import KnowledgeGraph, load_knowledge_graph
@@ -12,6 +15,16 @@ from kapl_jax.data.locate import locate
 from kapl_jax.data.registry import INDUCTIVE_SUFFIX, find_dataset, pair_of
 from kapl_jax.data.text import line_error
 from kapl_jax.errors import UserError
+
+# Of the second graph of a pair; the first of them is recorded of no graph alone.
+_COUNTED = ("entities", "train", "valid", "test")
+
+
+def recorded_pair(described: object) -> bool | None:
+    """Tell whether a recorded description is of a pair; None where nothing is recorded."""
+    if not isinstance(described, Mapping) or not described:
+        return None
+    return f"inductive_{_COUNTED[0]}" in described
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +43,21 @@ class ReasoningData:
     graph: KnowledgeGraph
     inductive: KnowledgeGraph | None
     warnings: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, counts and a digest, in JSON's types.
+
+        A graph alone is described as `KnowledgeGraph.describe` does it. For an inductive pair there
+        are also `inductive_entities`, `inductive_train`, `inductive_valid` and `inductive_test`,
+        the counts of the second graph, and the digest is of both.
+        """
+        first = self.graph.describe()
+        if self.inductive is None:
+            return first
+        second = self.inductive.describe()
+        counts = {f"inductive_{key}": second[key] for key in _COUNTED}
+        digest = hashlib.sha256(f"{first['digest']} {second['digest']}".encode()).hexdigest()[:16]
+        return {**first, **counts, "digest": digest}
 
 
 def load_reasoning_data(

@@ -118,8 +118,7 @@ def rank_all(
         score_heads: scores of every entity as the head of (?, r, t).
 
     Returns:
-        Ranks `float32[2, S * B]` in the order of the batches (`in_query_order` restores the
-        caller's) and weights `float32[S * B]`, 0 for padding.
+        Ranks `float32[2, S * B]` in the order of the batches; those of padding may be anything.
     """
 
     def rank_batch(batch: RankingBatches) -> jax.Array:
@@ -133,15 +132,16 @@ def rank_all(
         )
 
     ranks = jax.lax.map(rank_batch, batches)
-    return jnp.moveaxis(ranks, 0, 1).reshape(2, -1), batches.weight.reshape(-1)
+    return jnp.moveaxis(ranks, 0, 1).reshape(2, -1)
 
 
 def in_query_order(batches: RankingBatches, ranks: np.ndarray | jax.Array) -> np.ndarray:
-    """Undo the batching: `float32[2, S * B]` from `rank_all` to `float32[2, Q]` as was given."""
+    """Undo the batching: `float32[..., S * B]` from `rank_all` to `float32[..., Q]` as given."""
     position = np.asarray(batches.position).reshape(-1)
     real = np.asarray(batches.weight).reshape(-1) > 0
-    ordered = np.empty((2, int(real.sum())), np.float32)
-    ordered[:, position[real]] = np.asarray(ranks)[:, real]
+    ranks = np.asarray(ranks)
+    ordered = np.empty((*ranks.shape[:-1], int(real.sum())), np.float32)
+    ordered[..., position[real]] = ranks[..., real]
     return ordered
 
 
@@ -156,23 +156,17 @@ def rank_measures(ranks: Numeric) -> dict[str, Numeric]:
     }
 
 
-def rank_metrics(ranks: jax.Array, weights: jax.Array) -> dict[str, jax.Array]:
-    """Average the metrics over both directions.
+def mean_rank_metrics(ranks: np.ndarray) -> dict[str, np.ndarray]:
+    """Average the metrics over all ranks of each individual.
 
     Args:
-        ranks: `float32[2, Q]`.
-        weights: `float32[Q]`, 0 for padding. If all are 0 the metrics are NaN.
+        ranks: `float32[P, ...]`; of no rank at all the metrics are NaN.
 
     Returns:
-        A scalar by metric name (`METRIC_NAMES`); hits are fractions in 0..1.
+        `float64[P]` by metric name (`METRIC_NAMES`); hits are fractions in 0..1.
     """
-    # where() rather than a product alone: a padded query's rank may be anything, even not finite.
-    weights = jnp.broadcast_to(weights, ranks.shape)
-    share = weights / jnp.sum(weights)
-    return {
-        name: jnp.sum(jnp.where(weights > 0, measure * share, 0.0))
-        for name, measure in rank_measures(ranks).items()
-    }
+    measures = rank_measures(np.asarray(ranks, np.float64).reshape(len(ranks), -1))
+    return {name: measures[name].mean(axis=1) for name in METRIC_NAMES}
 
 
 def build_ranking_batches(

@@ -1,1 +1,11 @@
-"""The published methods: each a space, a problem and its defaults."""
+"""The published methods: each one value of `method.Method`, in a package of its own."""
+
+from __future__ import annotations
+
+from kapl_jax.methods.autoblm.method import AUTOBLM
+from kapl_jax.methods.coldnas.method import COLDNAS
+from kapl_jax.methods.method import Method
+from kapl_jax.methods.red_gnn.method import RED_GNN
+
+METHODS: dict[str, Method] = {one.name: one for one in (AUTOBLM, COLDNAS, RED_GNN)}
+"""All methods by name. A new one is added here, and nowhere else."""

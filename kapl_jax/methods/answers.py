@@ -1,10 +1,10 @@
-"""Asking a trained model: the contract of every method's answers to (h, r, ?) and (?, r, t)."""
+"""Answers to (h, r, ?) and (?, r, t): what methods on knowledge graphs are asked and say."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.data.text import quote
@@ -64,15 +64,48 @@ class OutOfReach:
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What a model answers to a query.
+    """What a model answers to a query, a `methods.predictor.Prediction`.
 
     Attributes:
+        query: The query.
         best: The best answers that the model can reach, best first.
         out_of_reach: Those that it cannot reach; None for a model that reaches all.
+        error: Why there are none.
     """
 
-    best: list[Answer]
+    query: Query
+    best: Sequence[Answer] = ()
     out_of_reach: OutOfReach | None = None
+    error: UserError | None = None
+    warnings: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return the answers as a table."""
+        query = self.query
+        width = max(map(len, ["answer", *(one.entity for one in self.best)]))
+        lines = [f"({query.head or '?'}, {query.relation}, {query.tail or '?'})"]
+        lines.append(f"  rank  {'answer':<{width}}     score  probability  known from")
+        lines += [
+            f"  {one.rank:>4}  {one.entity:<{width}}  {one.score:>8.3f}  {one.probability:>11.4f}  "
+            f"{one.known or '-'}"
+            for one in self.best
+        ]
+        if self.out_of_reach is not None:
+            lines.append(f"  {_rest(self.out_of_reach)}")
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `query`, and `answers` (and maybe `out_of_reach`) or the `error`."""
+        query = self.query
+        said: dict[str, Any] = {
+            "query": {"head": query.head, "relation": query.relation, "tail": query.tail}
+        }
+        if self.error is not None:
+            return {**said, "error": str(self.error)}
+        said["answers"] = [dataclasses.asdict(answer) for answer in self.best]
+        if self.out_of_reach is not None:
+            said["out_of_reach"] = dataclasses.asdict(self.out_of_reach)
+        return said
 
 
 class Answerer(Protocol):
@@ -93,6 +126,12 @@ class Answerer(Protocol):
             UserError: A query names what is unknown.
         """
         ...
+
+
+def _rest(left: OutOfReach) -> str:
+    entities = "1 entity is" if left.count == 1 else f"{left.count:,} entities are"
+    shared = "" if left.count == 1 else "shared "
+    return f"{entities} out of reach: score {left.score:.3f}, {shared}rank {left.rank:,.1f}"
 
 
 def look_up(name: str, names: dict[str, int], kind: str, place: str) -> int:

@@ -55,9 +55,14 @@ def spread(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | N
     return summary
 
 
-def best_line(best: Mapping[str, Any], same_as: str = "") -> str:
-    """Return what was best on validation, for people; `same_as` says what it equals."""
-    return f"best on validation   {best.get('name', '')}{same_as}: {best.get('formula', '')}"
+def best_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return what was best on validation, for people, and what it equals."""
+    best = results.get("best", {})
+    name = best.get("name", "")
+    same = [one for one in best.get("equivalent_to", []) if one != name]
+    same_as = f", equivalent to {same[0]}" if same else ""
+    first = f"best on validation   {name}{same_as}: {best.get('formula', '')}"
+    return [first, *(f"  {expression}" for expression in best.get("expressions", []))]
 
 
 def score_lines(results: Mapping[str, Any], metric: str, label: str, sign: float) -> list[str]:

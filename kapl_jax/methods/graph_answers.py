@@ -103,7 +103,7 @@ class GraphAnswers:
                     ", ".join(known),
                 )
             )
-        return Answers(answers, rest)
+        return Answers(query, answers, rest)
 
 
 def _out_of_reach(scores: np.ndarray, places: np.ndarray) -> OutOfReach | None:

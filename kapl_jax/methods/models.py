@@ -34,9 +34,9 @@ class ModelStore:
         self._best = folder / "model"
         self._shared = folder / "shared_weights"
 
-    def save(self, individuals: Sequence[Individual], parameters: Any, **details: Any) -> None:
+    def save(self, individuals: Sequence[Individual], variables: Any, **details: Any) -> None:
         """Save a chunk: parameters, and details by name, lead with the population axis."""
-        kept = {"parameters": parameters, **details}
+        kept = {"variables": variables, **details}
         tag = {"ids": [one.id for one in individuals], "shapes": _shapes(kept)}
         save_pytree(self._finalists / individuals[0].id, kept, tag)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +12,26 @@ from kapl_jax.runs.compilation_cache import cache_setting
 from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
+
+Tuned = Callable[["SearchSettings", float, float], float]
+"""How tuning varies a hyperparameter, `(settings, its value in the search, at) -> value`, where `at`
+is drawn from -1 to 1."""
+
+
+def log(factor: float) -> Tuned:
+    """Vary log-uniformly, from the value divided by a factor to the value times it."""
+    return lambda settings, value, at: value * factor**at
+
+
+def between(first: float, last: float) -> Tuned:
+    """Vary uniformly between two values, whatever the search had."""
+    return lambda settings, value, at: first + (last - first) * (at + 1) / 2
+
+
+def fixed(settings: SearchSettings, value: float, at: float) -> float:
+    """Leave a hyperparameter what it was in the search."""
+    del settings, at
+    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +81,7 @@ class SearchSettings(Settings):
     )
     presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
     tuning_samples: int = setting(
-        8, "Hyperparameters tried a structure; 1: none.", low=1, high=10_000
+        8, "Hyperparameters tried per structure; 1: those of the search.", low=1, high=10_000
     )
     final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
@@ -90,27 +110,27 @@ class SearchSettings(Settings):
             return full_training(self.epochs)
         return successive_halving(self.epochs, self.halving_factor, self.halving_rungs)
 
-    def base_hyperparameters(self) -> dict[str, float]:
-        """Return the hyperparameters of the search."""
-        raise NotImplementedError
-
-    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
-        """Return hyperparameters around those of the search, for tuning to try."""
-        raise NotImplementedError
+    def hyperparameters(self) -> dict[str, float]:
+        """Return the hyperparameters of the search by name: the settings that say how to tune."""
+        return {name: float(getattr(self, name)) for name in self._tuned()}
 
     def sampled_hyperparameters(self) -> list[dict[str, float]]:
         """Return the hyperparameters that tuning tries, those of the search first."""
         rng = np.random.default_rng([self.seed, 1])
-        varied = [self.varied_hyperparameters(rng) for _ in range(self.tuning_samples - 1)]
-        return [self.base_hyperparameters(), *varied]
+        searched = self.hyperparameters()
+        varied = [self._varied(searched, rng) for _ in range(self.tuning_samples - 1)]
+        return [searched, *varied]
 
-    def search_options(self) -> Any:
-        """Return what is fixed for the populations of the search; hashable."""
-        raise NotImplementedError
+    def _varied(self, searched: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
+        tuned = self._tuned()
+        drawn = {name: rng.uniform(-1, 1) for name, how in tuned.items() if how is not fixed}
+        return {
+            name: how(self, searched[name], drawn.get(name, 0.0)) for name, how in tuned.items()
+        }
 
-    def final_options(self) -> Any:
-        """Return the same for tuning and the last stage."""
-        raise NotImplementedError
+    def _tuned(self) -> dict[str, Tuned]:
+        declared = {field.name: field.metadata["tuned"] for field in dataclasses.fields(self)}
+        return {name: how for name, how in declared.items() if how is not None}
 
 
 @dataclasses.dataclass(frozen=True)

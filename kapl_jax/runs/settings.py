@@ -6,8 +6,9 @@ import dataclasses
 import math
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from absl import flags
@@ -39,6 +40,7 @@ def setting(
     high: float | None = None,
     path: bool = False,
     identity: bool = True,
+    tuned: Any = None,
 ) -> Any:
     """Declare a field of a settings dataclass.
 
@@ -51,9 +53,17 @@ def setting(
         path: Whether it is a path, or a tuple of paths: `~` at its start is the home folder.
         identity: Whether a run with another value is another run; False for what changes only how
             the work is done or shown.
+        tuned: Of a hyperparameter, how it is varied in tuning; what else there is for whoever
+            reads it does not concern flags.
     """
     metadata = dict(
-        meaning=meaning, choices=choices, low=low, high=high, path=path, identity=identity
+        meaning=meaning,
+        choices=choices,
+        low=low,
+        high=high,
+        path=path,
+        identity=identity,
+        tuned=tuned,
     )
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -95,23 +105,43 @@ def define_flags(settings: type[Any]) -> None:
 
 
 def from_flags(
-    settings: type[T], suggested: Callable[[str], Mapping[str, Any]] = lambda dataset: {}
+    settings: type[T], suggested: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 ) -> T:
     """Return the settings as given on the command line, checked.
 
     Args:
         settings: The dataclass.
-        suggested: What to take for flags that are not given, by the name of the data set. A run
-            that is continued keeps to the name that it began with, however its data are called now.
+        suggested: See `make_settings`.
 
     Raises:
         UserError: A value is out of range.
     """
     names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
     values = {name: flags.FLAGS[name].value for name in names}
-    fitting = suggested(_name_of_data(values))
-    values |= {name: fitting[name] for name in fitting if not flags.FLAGS[name].present}
-    return settings(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+    values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    given = {name: value for name, value in values.items() if flags.FLAGS[name].present}
+    return make_settings(settings, given, suggested)
+
+
+def make_settings(
+    settings: type[T],
+    given: Mapping[str, Any],
+    suggested: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> T:
+    """Return settings with what is given; what is not given is as suggested, or has its default.
+
+    Args:
+        settings: The dataclass.
+        given: Values by name.
+        suggested: By the name of the data set what to take for settings that are not given. A run
+            that is continued keeps to the name that it began with, however its data are called now.
+
+    Raises:
+        UserError: A value is out of range.
+    """
+    defaults_of = {field.name: field.default for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    fitting = suggested.get(_name_of_data({**defaults_of, **given}), {})
+    return settings(**{**fitting, **given})
 
 
 def recorded_settings(folder: Path, config: Mapping[str, Any], kind: type[T]) -> T:

@@ -8,13 +8,9 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Container, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import flax.struct
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.runs.checkpoints import (
@@ -30,7 +26,8 @@ from kapl_jax.runs.interruption import at_once, is_asked, leave_if_asked
 from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.progress import Progress
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import Chunk, PopulationTrainer, PyTree
+from kapl_jax.search.population import Chunk, Population
+from kapl_jax.search.trainer import PopulationTrainer
 
 # Long enough that a call costs nothing beside its work, short enough for a lively progress bar.
 _SECONDS_PER_CALL = 0.5
@@ -42,7 +39,7 @@ class Trained:
     """The end of an individual's training.
 
     Attributes:
-        epochs: The epoch its state is of.
+        epochs: The epoch its variables are of.
         trained_to: The epoch its training ended at.
         metrics: Validation metrics by name.
         loss: Mean loss of the last epoch.
@@ -56,73 +53,19 @@ class Trained:
     score: float
 
 
-@flax.struct.dataclass
-class Best:
-    """The best state of each individual so far, the population axis first.
-
-    Attributes:
-        state: Training state.
-        score: float64[P].
-        epoch: int64[P].
-        metrics: Validation metrics by name, float64[P] each.
-    """
-
-    state: PyTree
-    score: Any
-    epoch: Any
-    metrics: dict[str, Any]
-
-
-@flax.struct.dataclass
-class Standing:
-    """Where the training of some individuals has come to, on the host, the population axis first.
-
-    Attributes:
-        state: The last training state, from which training goes on.
-        losses: Mean losses of the last epoch, float32[P].
-        best: The best states so far, None where the last counts.
-        shares: Of an epoch in progress, see `Chunk.shares`.
-    """
-
-    state: PyTree
-    losses: Any
-    best: Best | None
-    shares: Sequence[Any] = ()
-
-    def take(self, rows: Any) -> Standing:
-        """Return that of some individuals, by index."""
-        taken: Standing = jax.tree.map(lambda leaf: leaf[rows], self)
-        return taken
-
-
-def join_standings(parts: Sequence[Standing]) -> Standing:
-    """Return those of all individuals, one part after the other."""
-    joined: Standing = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return joined
-
-
 @dataclasses.dataclass
 class Ended:
     """A chunk at the end of its training.
 
     Attributes:
         results: Of each individual.
-        chunk: The chunk; its state is the one that the result is of.
-        standing: From which training could go on; None where nothing follows.
+        chunk: The chunk, with the variables that the results are of.
+        standing: From which training could go on, on the host; None where nothing follows.
     """
 
     results: list[Trained]
     chunk: Chunk
-    standing: Standing | None
-
-
-@dataclasses.dataclass
-class _Progress:
-    """Where the training of a chunk has come to, on the devices."""
-
-    chunk: Chunk
-    losses: np.ndarray
-    best: Best | None
+    standing: Population | None
 
 
 class ChunkTraining:
@@ -162,7 +105,7 @@ class ChunkTraining:
         self.log_epoch = log_epoch
         self._saved = time.monotonic()
         # Ends of chunks that are neither saved nor recorded: tag, standing, epoch.
-        self._unsaved = list[tuple[dict[str, Any], Standing, int]]()
+        self._unsaved = list[tuple[dict[str, Any], Population, int]]()
         # The epoch that the chunk in training started from, and what the bar counted since then.
         self._began = 0
         self._counted = 0.0
@@ -172,7 +115,7 @@ class ChunkTraining:
         tag: dict[str, Any],
         individuals: Sequence[Individual],
         size: int,
-        start: tuple[Standing, int] | None,
+        start: tuple[Population, int] | None,
         stop: int,
         keep: bool,
     ) -> Ended:
@@ -189,9 +132,8 @@ class ChunkTraining:
         """
         self._began, self._counted = 0 if start is None else start[1], 0.0
         with at_once():
-            restored = self._restore(tag, individuals, size)
-            progress = restored or self._begin(individuals, size, start)
-        chunk, per_call = progress.chunk, 1
+            chunk = self._restore(tag, individuals, size) or self._begin(individuals, size, start)
+        per_call = 1
         self._show(chunk)
 
         def after_part() -> bool:
@@ -201,28 +143,26 @@ class ChunkTraining:
         while chunk.epoch < stop:
             began = time.monotonic()
             count = min(per_call, self._next_pause(chunk.epoch, stop) - chunk.epoch)
-            losses = self.trainer.train(chunk, count, after_part)
+            self.trainer.train(chunk, count, after_part)
             self._show(chunk)
-            if chunk.shares:
-                self._save(tag, progress)
+            if chunk.population.shares:
+                self._save(tag, chunk)
                 leave_if_asked()
                 continue
-            progress.losses = losses
             per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
-            scores = self._keep_best(progress) if self._is_pause(chunk.epoch, stop) else None
-            self.log_epoch(chunk.epoch, float(np.mean(progress.losses)), scores)
+            scores = self._keep_best(chunk) if self._is_pause(chunk.epoch, stop) else None
+            self.log_epoch(chunk.epoch, float(np.mean(chunk.population.losses)), scores)
             if (chunk.epoch < stop and self._is_due()) or is_asked():
-                self._save(tag, progress)
+                self._save(tag, chunk)
                 leave_if_asked()
-        standing = self._standing(progress) if keep else None
+        standing = self.trainer.fetch(chunk) if keep else None
         if standing is not None:
             self._unsaved.append((tag, standing, chunk.epoch))
             if self._is_due():
                 self.save_ends()
-        if progress.best is not None:
-            # The last state is given up here: what is tested has the memory for itself.
-            chunk.state = progress.best.state
-        return Ended(self._results(progress), chunk, standing)
+        results = self._results(chunk)
+        chunk.settle()
+        return Ended(results, chunk, standing)
 
     def forget(self, recorded: Container[str]) -> None:
         """Remove the checkpoints of chunks whose individuals are all recorded, by id."""
@@ -234,33 +174,11 @@ class ChunkTraining:
             self.folder.rmdir()
 
     def _begin(
-        self, individuals: Sequence[Individual], size: int, start: tuple[Standing, int] | None
-    ) -> _Progress:
-        if start is not None:
-            return self._place(*start, individuals, size)
-        chunk = self.trainer.start(individuals, size)
-        return _Progress(chunk, np.full(len(individuals), np.nan, np.float32), None)
-
-    def _place(
-        self, standing: Standing, epoch: int, individuals: Sequence[Individual], size: int
-    ) -> _Progress:
-        """Put individuals back on the devices where they stand."""
-        chunk = self.trainer.resume(individuals, size, standing.state, epoch)
-        chunk.shares = list(standing.shares)
-        best = standing.best
-        if best is not None:
-            placed = self.trainer.place_state(chunk.programs, best.state, size)
-            best = dataclasses.replace(best, state=placed)
-        return _Progress(chunk, standing.losses, best)
-
-    def _standing(self, progress: _Progress) -> Standing:
-        """Fetch where a chunk stands to the host."""
-        chunk, best, count = progress.chunk, progress.best, len(progress.chunk.individuals)
-        if best is not None:
-            chosen = dataclasses.replace(chunk, state=best.state)
-            best = dataclasses.replace(best, state=self.trainer.fetch(chosen))
-        shares = [np.asarray(share)[:count] for share in chunk.shares]
-        return Standing(self.trainer.fetch(chunk), progress.losses, best, shares)
+        self, individuals: Sequence[Individual], size: int, start: tuple[Population, int] | None
+    ) -> Chunk:
+        if start is None:
+            return self.trainer.start(individuals, size)
+        return self.trainer.place(individuals, size, *start)
 
     def take_back(self) -> None:
         """Let the bar forget the chunk in training, which is to be trained otherwise."""
@@ -282,31 +200,16 @@ class ChunkTraining:
     def _is_pause(self, epoch: int, stop: int) -> bool:
         return bool(self.evaluate_every) and (epoch == stop or epoch % self.evaluate_every == 0)
 
-    def _keep_best(self, progress: _Progress) -> np.ndarray:
-        """Evaluate a chunk, keep each individual's state where it is its best; return scores."""
-        chunk, best = progress.chunk, progress.best
+    def _keep_best(self, chunk: Chunk) -> np.ndarray:
+        """Evaluate a chunk, keep each individual's variables where they are its best."""
         metrics = self._evaluate(chunk)
         scores = self._scores(metrics, None)
         self.progress.best(float(scores.max()))
-        if best is None:
-            state = jax.tree.map(jnp.copy, chunk.state)
-            progress.best = Best(state, scores, np.full(len(scores), chunk.epoch), metrics)
-            return scores
-        better = scores > best.score
-        size = int(chunk.cohort.stamp.shape[0])
-        filled = np.concatenate([better, np.repeat(better[-1:], size - len(better))])
-        progress.best = Best(
-            state=_choose(filled, chunk.state, best.state),
-            score=np.where(better, scores, best.score),
-            epoch=np.where(better, chunk.epoch, best.epoch),
-            metrics={
-                name: np.where(better, value, best.metrics[name]) for name, value in metrics.items()
-            },
-        )
+        chunk.keep_best(scores, metrics)
         return scores
 
-    def _results(self, progress: _Progress) -> list[Trained]:
-        chunk, losses, best = progress.chunk, progress.losses, progress.best
+    def _results(self, chunk: Chunk) -> list[Trained]:
+        losses, best = chunk.population.losses, chunk.population.best
         if best is None:
             metrics = self._evaluate(chunk)
             scores = self._scores(metrics, losses)
@@ -325,18 +228,16 @@ class ChunkTraining:
         ]
 
     def _evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
-        metrics = self.trainer.evaluate(chunk)
-        return {name: np.asarray(value, np.float64) for name, value in metrics.items()}
+        return self.trainer.problem.metrics("valid", self.trainer.evaluate(chunk, "valid"))
 
     def _scores(self, metrics: dict[str, np.ndarray], losses: np.ndarray | None) -> np.ndarray:
         scores = np.asarray(self.trainer.problem.score(metrics), np.float64)
         sound = np.isfinite(scores) & (True if losses is None else np.isfinite(losses))
         return np.where(sound, scores, -np.inf)
 
-    def _save(self, tag: dict[str, Any], progress: _Progress) -> None:
+    def _save(self, tag: dict[str, Any], chunk: Chunk) -> None:
         self.save_ends()
-        chunk = progress.chunk
-        self._write(tag, self._standing(progress), chunk.epoch, chunk.done)
+        self._write(tag, self.trainer.fetch(chunk), chunk.epoch, chunk.done)
 
     def save_ends(self) -> None:
         """Save the ends of chunks that are neither saved nor recorded."""
@@ -344,7 +245,7 @@ class ChunkTraining:
             self._write(tag, standing, epoch, 0.0)
         self._unsaved.clear()
 
-    def _write(self, tag: dict[str, Any], standing: Standing, epoch: int, done: float) -> None:
+    def _write(self, tag: dict[str, Any], standing: Population, epoch: int, done: float) -> None:
         metrics = [] if standing.best is None else list(standing.best.metrics)
         reached = {"epoch": epoch, "blocks": len(standing.shares), "done": done}
         digest = zlib.crc32(json.dumps(tag, sort_keys=True).encode())
@@ -375,7 +276,7 @@ class ChunkTraining:
 
     def _restore(
         self, tag: dict[str, Any], individuals: Sequence[Individual], size: int
-    ) -> _Progress | None:
+    ) -> Chunk | None:
         """Go on from the newest checkpoint that holds these individuals, maybe among others.
 
         A chunk that had to be made smaller so goes on where the larger one was.
@@ -388,34 +289,13 @@ class ChunkTraining:
         ]
         for folder, saved in fitting:
             with self._without_damaged(folder):
-                standing = load_pytree(folder, self._standing_like(individuals, saved))
+                everybody = [individuals[0]] * len(saved["of"]["ids"])
+                shape = self.trainer.population_shape(
+                    everybody, saved["blocks"], saved["best"] or None
+                )
                 rows = [saved["of"]["ids"].index(one) for one in ids]
-                progress = self._place(standing.take(rows), saved["epoch"], individuals, size)
-                progress.chunk.done = saved["done"]
-                return progress
+                standing = load_pytree(folder, shape).take(rows)
+                return self.trainer.place(
+                    individuals, size, standing, saved["epoch"], saved["done"]
+                )
         return None
-
-    def _standing_like(self, individuals: Sequence[Individual], saved: dict[str, Any]) -> Standing:
-        """Return the shapes and dtypes of a saved standing."""
-        count = len(saved["of"]["ids"])
-        state = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype),
-            self.trainer.state_shape(individuals[:1]),
-        )
-        losses, numbers = np.zeros(count, np.float32), np.zeros(count)
-        best = None
-        if saved["best"]:
-            metrics = dict.fromkeys(saved["best"], numbers)
-            best = Best(state, numbers, numbers.astype(int), metrics)
-        return Standing(state, losses, best, [losses] * saved["blocks"])
-
-
-@partial(jax.jit, donate_argnums=2)
-def _choose(first_is_better: jax.Array, first: PyTree, second: PyTree) -> PyTree:
-    """Take each individual's state from `first` where told so, else from `second`, given up."""
-
-    def choose(one: jax.Array, other: jax.Array) -> jax.Array:
-        shape = (-1,) + (1,) * (one.ndim - 1)
-        return jnp.where(first_is_better.reshape(shape), one, other)
-
-    return jax.tree.map(choose, first, second)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh
 
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.compiling import full_precision
-from kapl_jax.search.population import AXIS, SPLIT, WHOLE
-from kapl_jax.search.problem import EpochKeys, PyTree, SharedWeightProblem
+from kapl_jax.search.problem import (
+    CandidateOfStep,
+    EpochKeys,
+    Problem,
+    PyTree,
+    Split,
+    TrainingState,
+)
+from kapl_jax.search.programs import SPLIT, WHOLE, Placement
 
 # Candidates scored at a time: enough to fill a device, little beside the training's own memory.
 _SCORED_AT_ONCE = 16
 
 
-class Supernet:
+class Supernet(Problem):
     """A problem whose individuals are supernets: each step trains a candidate drawn from a pool.
 
     "Single Path One-Shot Neural Architecture Search" (Guo et al., ECCV 2020) is the scheme,
@@ -28,75 +34,94 @@ class Supernet:
     problem, in stages; an individual's candidate is one of the pool, which it is evaluated by.
     """
 
-    def __init__(self, problem: SharedWeightProblem, pool: np.ndarray) -> None:
+    def __init__(self, problem: Problem, pool: np.ndarray) -> None:
         """Train the weights of `problem` under candidates `pool` `[n, ...]`, n >= 1."""
         self.problem = problem
-        self.data = (problem.data, jnp.asarray(pool))
+        self.objective = problem.objective
+        self.cpu_options = problem.cpu_options
+        self.data = {**problem.data, "train": (problem.data["train"], jnp.asarray(pool))}
 
     def init(
         self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
-    ) -> PyTree:
-        """Return the weights before training; see `Problem.init`."""
+    ) -> TrainingState:
+        """Return the state before training; see `Problem`."""
         return self.problem.init(key, candidate, hyperparameters)
 
-    def train_epoch(
+    def blocks(self, split: Split, epoch: int = 0, first: int = 0) -> Iterator[PyTree]:
+        """Return the blocks of the problem; see `Problem`."""
+        return self.problem.blocks(split, epoch, first)
+
+    def weight(self, block: PyTree) -> float:
+        """Return how much of its epoch a block is; see `Problem`."""
+        return self.problem.weight(block)
+
+    def train_block(
         self,
-        state: PyTree,
-        candidate: jax.Array,
+        state: TrainingState,
+        candidate_of_step: CandidateOfStep,
         hyperparameters: dict[str, jax.Array],
         epoch: jax.Array,
         keys: EpochKeys,
         data: PyTree,
-    ) -> tuple[PyTree, jax.Array]:
-        """Train for one epoch; see `Problem.train_epoch`."""
-        del candidate
+        block: PyTree,
+    ) -> tuple[TrainingState, jax.Array]:
+        """Train on a block, each step with a candidate of the pool; see `Problem`."""
+        del candidate_of_step
         own, pool = data
-        return self.problem.train_epoch_shared(state, pool, hyperparameters, epoch, keys, own)
 
-    def evaluate(self, state: PyTree, candidate: jax.Array, data: PyTree) -> dict[str, jax.Array]:
-        """Return the validation metrics of a candidate with the shared weights."""
-        return self.problem.evaluate(state, candidate, data[0])
+        def draw(key: jax.Array) -> jax.Array:
+            return pool[jax.random.randint(key, (), 0, pool.shape[0])]
 
-    def score(self, metrics: dict[str, Any]) -> Any:
-        """Return what is searched for; see `Problem.score`."""
-        return self.problem.score(metrics)
+        return self.problem.train_block(state, draw, hyperparameters, epoch, keys, own, block)
+
+    def evaluate_block(
+        self, variables: dict[str, Any], candidate: jax.Array, data: PyTree, block: PyTree
+    ) -> PyTree:
+        """Evaluate a candidate with the shared weights; see `Problem`."""
+        return self.problem.evaluate_block(variables, candidate, data, block)
+
+    def metrics(self, split: Split, values: Sequence[PyTree]) -> dict[str, np.ndarray]:
+        """Return the metrics of a candidate with the shared weights; see `Problem`."""
+        return self.problem.metrics(split, values)
 
 
 class SharedWeights:
-    """Trained shared weights that score candidates, spread over the devices."""
+    """Trained shared weights that score candidates on validation, spread over the devices."""
 
     def __init__(
         self,
-        problem: SharedWeightProblem,
-        state: PyTree,
+        problem: Problem,
+        variables: PyTree,
         devices: Sequence[jax.Device] | None = None,
     ) -> None:
-        """Score by the weights in `state`, of one trained `Supernet` of `problem`."""
+        """Score by `variables`, of one trained `Supernet` of `problem`."""
         devices = list(devices or jax.local_devices())
-        mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
-        self._state = state
-        self._data = problem.data
+        placement = Placement(devices)
+        self._problem = problem
+        self._variables = variables
         self._width = len(devices)
 
-        def score_some(state: PyTree, candidates: jax.Array, data: PyTree) -> jax.Array:
+        def evaluate(
+            variables: PyTree, candidates: jax.Array, data: PyTree, block: PyTree
+        ) -> PyTree:
             return jax.lax.map(
-                lambda candidate: problem.score(problem.evaluate(state, candidate, data)),
+                lambda candidate: problem.evaluate_block(variables, candidate, data, block),
                 candidates,
                 batch_size=_SCORED_AT_ONCE,
             )
 
-        inputs = (WHOLE, SPLIT, WHOLE)
-        self._score = jax.jit(
-            jax.shard_map(score_some, mesh=mesh, in_specs=inputs, out_specs=SPLIT, check_vma=False)
-        )
+        self._evaluate = jax.jit(placement.over_devices(evaluate, (WHOLE, SPLIT, WHOLE, WHOLE)))
 
     def scores(self, candidates: np.ndarray) -> np.ndarray:
         """Return the score of each of `[n, ...]` candidates, float[n]; -inf where not finite."""
-        missing = -len(candidates) % self._width
-        filled = np.concatenate([candidates, np.repeat(candidates[-1:], missing, axis=0)])
+        problem, count = self._problem, len(candidates)
+        filled = np.concatenate([candidates, np.repeat(candidates[-1:], -count % self._width, 0)])
+        values = []
         with full_precision():
-            scored = self._score(self._state, filled, self._data)
-        scores = np.asarray(scored, np.float64)[: len(candidates)]
+            for block in problem.blocks("valid"):
+                found = self._evaluate(self._variables, filled, problem.data["valid"], block)
+                values.append(jax.tree.map(lambda leaf: np.asarray(leaf)[:count], found))
+        scores = problem.score(problem.metrics("valid", values))
         return np.where(np.isfinite(scores), scores, -np.inf)
 
 

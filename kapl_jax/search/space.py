@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -44,6 +45,43 @@ class Space(Protocol):
 
     def describe(self, candidate: np.ndarray) -> str:
         """Return one line for people."""
+        ...
+
+
+class StructureSpace(Space, Protocol):
+    """A space whose candidates people write and read, as every method's is."""
+
+    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return up to `count` candidates that evolution starts from, `[m, ...]`, the simplest."""
+        ...
+
+    def presets(self) -> dict[str, np.ndarray]:
+        """Return the candidates of the literature by name."""
+        ...
+
+    def parse(self, text: str, source: str) -> np.ndarray:
+        """Return the candidate that `text` describes; it is none of the presets' names.
+
+        Args:
+            text: As people write it.
+            source: Where it is from, for the error.
+
+        Raises:
+            UserError: It describes none.
+        """
+        ...
+
+    def record(self, candidate: np.ndarray) -> dict[str, Any]:
+        """Return what results.json says of a candidate: `structure`, `formula` and the like."""
+        ...
+
+    def read(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Return the candidate of such a record.
+
+        Raises:
+            LookupError: It lacks something.
+            ValueError: It says what this version does not know.
+        """
         ...
 
 

@@ -14,11 +14,12 @@ from kapl_jax.runs.interruption import Interruption
 from kapl_jax.runs.interruption import waiting as signals_wait
 from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.run_directory import RunDirectory
-from kapl_jax.search.chunk_training import ChunkTraining, Standing, Trained, join_standings
+from kapl_jax.search.chunk_training import ChunkTraining, Trained
 from kapl_jax.search.compiling import is_out_of_memory
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import Chunk, PopulationTrainer
+from kapl_jax.search.population import Chunk, Population, join_populations
 from kapl_jax.search.schedule import Schedule
+from kapl_jax.search.trainer import PopulationTrainer
 
 Finish = Callable[[Chunk], Sequence[Mapping[str, Any]]]
 
@@ -164,11 +165,11 @@ class Stage:
         self._record(gone)
 
     def _train_rung(
-        self, rung: int, members: Sequence[Individual], standing: Standing | None, trained: int
-    ) -> tuple[list[Trained], Standing, list[Mapping[str, Any]]]:
+        self, rung: int, members: Sequence[Individual], standing: Population | None, trained: int
+    ) -> tuple[list[Trained], Population, list[Mapping[str, Any]]]:
         """Train all members up to a rung; return their results, where they stand and extras."""
         results, extras = list[Trained](), list[Mapping[str, Any]]()
-        reached: list[Standing] = []
+        reached: list[Population] = []
 
         def train(part: Sequence[Individual], size: int) -> None:
             begun = slice(len(results), len(results) + len(part))
@@ -182,7 +183,7 @@ class Stage:
             reached.append(ended.standing)
 
         self._train_in_chunks(members, len(members), train)
-        return results, join_standings(reached), extras
+        return results, join_populations(reached), extras
 
     def _train_in_chunks(
         self,

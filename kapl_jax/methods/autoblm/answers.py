@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,12 +11,9 @@ from kapl_jax.bilinear.model import BilinearModel
 from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.methods.answers import Answers, Query
-from kapl_jax.methods.autoblm.settings import AutoBLMSettings
+from kapl_jax.methods.autoblm.settings import training_options
 from kapl_jax.methods.graph_answers import GraphAnswers
-from kapl_jax.methods.graphs import describe_graph, load_graph
-from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
-from kapl_jax.runs.run_directory import Run
+from kapl_jax.methods.trained import TrainedModel
 from kapl_jax.search.compiling import jit_in_full_precision
 
 # Bounds the memory that the scores of all entities take.
@@ -28,35 +23,17 @@ _QUERIES_AT_ONCE = 512
 class AutoBLMAnswerer:
     """Answers queries with the best model of a run (`methods.answers.Answerer`)."""
 
-    def __init__(self, graph: KnowledgeGraph, parameters: Any, description: dict[str, Any]) -> None:
-        """Answer for `graph` with a model as `ModelStore.load_best` gives it."""
-        self.graph = graph
-        options = description["options"]
-        self._model = BilinearModel(
-            graph.num_entities,
-            graph.num_relations,
-            options["embedding_dim"],
-            options["reciprocal"],
+    def __init__(self, model: TrainedModel) -> None:
+        """Answer with a trained model."""
+        graph, options = model.data, training_options(model.settings, model.structure, final=True)
+        self.graph: KnowledgeGraph = graph
+        bilinear = BilinearModel(
+            graph.num_entities, graph.num_relations, options.embedding_dim, options.reciprocal
         )
-        self._variables = {"params": parameters}
-        self._signs = signed_one_hot(jnp.asarray(description["structure"], jnp.int8))
+        self._variables = model.variables
+        self._signs = signed_one_hot(jnp.asarray(model.structure))
         self._answers = GraphAnswers(graph)
-        self._score = jit_in_full_precision(self._model.apply)
-
-    @classmethod
-    def from_run(cls, run: Run, source: DataSource) -> AutoBLMAnswerer:
-        """Load the best model of a run and the graph that it was trained on.
-
-        Raises:
-            UserError: The run is not finished, or the graph is not the one it was trained on.
-        """
-        store = ModelStore(Path(run.path) / "checkpoints")
-        parameters, description = store.load_best()
-        settings = settings_of(run, AutoBLMSettings, source)
-        graph = load_graph(settings)
-        check_trained_on(run, describe_graph(graph), "another graph")
-        with store.understanding_best():
-            return cls(graph, parameters, description)
+        self._score = jit_in_full_precision(bilinear.apply)
 
     def check(self, query: Query) -> None:
         """Check that the graph has the names of a query; see `Answerer`."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,13 +24,19 @@ from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.evaluation.ranking import (
     RankingBatches,
     build_ranking_batches,
+    in_query_order,
+    mean_rank_metrics,
     rank_all,
-    rank_metrics,
 )
-from kapl_jax.methods.stepwise import StepwiseProblem, TrainingState
-from kapl_jax.search.problem import EpochKeys
+from kapl_jax.search.problem import (
+    CandidateOfStep,
+    EpochKeys,
+    Problem,
+    Split,
+    TrainingState,
+    decayed_rate,
+)
 
-HYPERPARAMETERS = ("learning_rate", "regularisation", "decay", "dropout")
 Penalty = Callable[[jax.Array, jax.Array], jax.Array]
 # A batch of evaluation scores is kept below this many numbers (a candidate, a direction).
 _SCORES_AT_ONCE = 1 << 23
@@ -67,23 +72,14 @@ class TrainingOptions:
     precision: str = "default"
 
 
-@flax.struct.dataclass
-class GraphData:
-    """The arrays of a graph that all candidates share.
+class AutoBLMProblem(Problem):
+    """Trains a structure by multiclass log-loss in both directions.
 
-    Attributes:
-        triples: int32[T, 3] training triples.
-        valid: Validation triples for filtered ranking.
-        test: Test triples for filtered ranking.
+    The data lie on the devices: the training triples int32[T, 3], and the triples of validation
+    and test in `RankingBatches`. Candidates are structures int8[K, K].
     """
 
-    triples: jax.Array
-    valid: RankingBatches
-    test: RankingBatches
-
-
-class AutoBLMProblem(StepwiseProblem):
-    """Trains a structure by multiclass log-loss in both directions (`search.problem.Problem`)."""
+    objective = "mrr"
 
     def __init__(self, graph: KnowledgeGraph, options: TrainingOptions) -> None:
         """Prepare the arrays of `graph` for training with `options`."""
@@ -97,68 +93,75 @@ class AutoBLMProblem(StepwiseProblem):
             options.embedding_dim,
             options.reciprocal,
         )
-        self.data = graph_data(graph)
+        self.data = {
+            "train": jnp.asarray(graph.training_triples),
+            "valid": _ranking_batches(graph, graph.valid),
+            "test": _ranking_batches(graph, graph.test),
+        }
         self._penalty: Penalty = {"l2": l2_penalty, "n3": n3_penalty}[options.regulariser]
-        self.optimizer = _optimizer(options.optimizer)
 
-    def init_parameters(self, key: jax.Array, candidate: jax.Array) -> Any:
-        """Return the embeddings before training; see `StepwiseProblem`."""
+    def init(
+        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
+    ) -> TrainingState:
+        """Return embeddings and the optimizer's state before training; see `Problem`."""
         triple = jnp.zeros((1, 3), jnp.int32)
-        return self.model.init(key, signed_one_hot(candidate), triple)["params"]
+        variables = self.model.init(key, signed_one_hot(candidate), triple)
+        optimizer = self._optimizer(hyperparameters["learning_rate"])
+        return TrainingState(dict(variables), optimizer.init(variables["params"]))
 
-    def prepare(self, candidate: jax.Array) -> jax.Array:
-        """Return the signs of a structure's blocks."""
-        return signed_one_hot(candidate)
-
-    def evaluate(
-        self, state: TrainingState, candidate: jax.Array, data: GraphData
-    ) -> dict[str, jax.Array]:
-        """Return the filtered ranking metrics on the validation triples."""
-        ranks, weights = self.ranks(state.parameters, candidate, data.valid)
-        return rank_metrics(ranks, weights)
-
-    def score(self, metrics: dict[str, Any]) -> Any:
-        """Return the MRR; see `Problem.score`."""
-        return metrics["mrr"]
-
-    def ranks(
-        self, parameters: Any, candidate: jax.Array, batches: RankingBatches
-    ) -> tuple[jax.Array, jax.Array]:
-        """Return the filtered ranks float32[2, Q] of triples and their weights float32[Q]."""
-        model = self.model.bind({"params": parameters})
-        signs = signed_one_hot(candidate)
-        return rank_all(
-            batches,
-            lambda triples: model.score_tails(signs, triples),
-            lambda triples: model.score_heads(signs, triples),
-        )
-
-    def train_steps(
+    def train_block(
         self,
         state: TrainingState,
-        candidate_of_step: Callable[[jax.Array], jax.Array],
+        candidate_of_step: CandidateOfStep,
         hyperparameters: dict[str, jax.Array],
         epoch: jax.Array,
         keys: EpochKeys,
-        data: GraphData,
+        data: jax.Array,
+        block: tuple[()],
     ) -> tuple[TrainingState, jax.Array]:
-        """Train for one epoch; see `StepwiseProblem.train_steps`."""
-        batches, weights = _shuffled(data.triples, keys.order, self.options.batch_size)
-        rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
+        """Train for one epoch; see `Problem`."""
+        del block
+        batches, weights = _shuffled(data, keys.order, self.options.batch_size)
+        optimizer = self._optimizer(decayed_rate(hyperparameters, epoch))
 
         def step(
             state: TrainingState, inputs: tuple[jax.Array, jax.Array, jax.Array]
         ) -> tuple[TrainingState, jax.Array]:
             number, triples, weight = inputs
             key = jax.random.fold_in(keys.own, number)
+            signs = signed_one_hot(candidate_of_step(key))
             loss, gradient = jax.value_and_grad(self._loss)(
-                state.parameters, candidate_of_step(key), hyperparameters, triples, weight, key
+                state.variables["params"], signs, hyperparameters, triples, weight, key
             )
-            return self._update(state, gradient, rate), loss
+            return self._projected(state.step(optimizer, gradient)), loss
 
         numbers = jnp.arange(len(batches))
         state, losses = jax.lax.scan(step, state, (numbers, batches, weights))
-        return state, jnp.sum(losses) / data.triples.shape[0]
+        return state, jnp.sum(losses) / data.shape[0]
+
+    def evaluate_block(
+        self,
+        variables: dict[str, Any],
+        candidate: jax.Array,
+        data: RankingBatches,
+        block: tuple[()],
+    ) -> jax.Array:
+        """Return the filtered ranks float32[2, S * B] in the order of the batches."""
+        del block
+        model, signs = self.model.bind(variables), signed_one_hot(candidate)
+        return rank_all(
+            data,
+            lambda triples: model.score_tails(signs, triples),
+            lambda triples: model.score_heads(signs, triples),
+        )
+
+    def metrics(self, split: Split, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the filtered ranking metrics; see `Problem`."""
+        return mean_rank_metrics(self.ranks(split, values))
+
+    def ranks(self, split: Split, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Return ranks float32[P, 2, Q] in the order of the split's triples: tails, then heads."""
+        return in_query_order(self.data[split], values[0])
 
     def _loss(
         self,
@@ -239,25 +242,27 @@ class AutoBLMProblem(StepwiseProblem):
         keep = jax.random.bernoulli(key, 1.0 - rate, queries.shape)
         return jnp.where(keep, queries / (1.0 - rate), 0.0)
 
-    def _update(self, state: TrainingState, gradient: Any, rate: jax.Array) -> TrainingState:
-        direction, optimizer = self.optimizer.update(gradient, state.optimizer, state.parameters)
-        parameters = jax.tree.map(lambda p, d: p - rate * d, state.parameters, direction)
-        if self.options.unit_ball:
-            parameters = {**parameters, "entity": _into_unit_ball(parameters["entity"])}
-        return TrainingState(parameters, optimizer)
+    def _projected(self, state: TrainingState) -> TrainingState:
+        """Return the state with entities projected onto the unit ball, where that is asked for."""
+        if not self.options.unit_ball:
+            return state
+        params = state.variables["params"]
+        projected = {**params, "entity": _into_unit_ball(params["entity"])}
+        return TrainingState({**state.variables, "params": projected}, state.optimizer)
+
+    def _optimizer(self, rate: jax.Array) -> optax.GradientTransformation:
+        scaling = optax.scale_by_adam()
+        if self.options.optimizer == "adagrad":
+            # The sum starts at 0 as published: the first step is as long as the learning rate.
+            scaling = optax.scale_by_rss(initial_accumulator_value=0.0, eps=1e-10)
+        return optax.chain(scaling, optax.scale_by_learning_rate(rate))
 
 
-def graph_data(graph: KnowledgeGraph) -> GraphData:
-    """Put a graph's triples in the arrays that training and evaluation need."""
+def _ranking_batches(graph: KnowledgeGraph, triples: np.ndarray) -> RankingBatches:
+    """Put the triples of a split in the arrays that ranking them needs."""
     known = np.concatenate([graph.training_triples, graph.valid, graph.test])
-    batch_size = max(1, min(512, _SCORES_AT_ONCE // graph.num_entities))
-    valid, test = (
-        build_ranking_batches(
-            split, known, graph.num_entities, graph.num_relations, min(batch_size, len(split))
-        )
-        for split in (graph.valid, graph.test)
-    )
-    return GraphData(jnp.asarray(graph.training_triples), valid, test)
+    size = min(max(1, min(512, _SCORES_AT_ONCE // graph.num_entities)), len(triples))
+    return build_ranking_batches(triples, known, graph.num_entities, graph.num_relations, size)
 
 
 def flops_per_query(options: TrainingOptions, candidate: np.ndarray, num_entities: int) -> float:
@@ -296,14 +301,6 @@ def _random_order(key: jax.Array, count: int) -> jax.Array:
     mask = jnp.uint32((1 << index_bits) - 1)
     carried = (numbers & ~mask) | jnp.arange(count, dtype=jnp.uint32)
     return (jnp.sort(carried) & mask).astype(jnp.int32)
-
-
-def _optimizer(name: str) -> optax.GradientTransformation:
-    """Return the part of an optimizer that scales gradients; the learning rate comes later."""
-    if name == "adagrad":
-        # The sum starts at 0 as published: the first step is as long as the learning rate.
-        return optax.scale_by_rss(initial_accumulator_value=0.0, eps=1e-10)
-    return optax.scale_by_adam()
 
 
 def _into_unit_ball(rows: jax.Array) -> jax.Array:

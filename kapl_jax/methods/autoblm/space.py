@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
-from kapl_jax.bilinear.algebra import canonical_form, is_degenerate, symmetry_features
-from kapl_jax.bilinear.structures import MAX_BLOCKS, count_blocks, random_structures
+from kapl_jax.bilinear.algebra import (
+    are_equivalent,
+    canonical_form,
+    is_degenerate,
+    symmetry_features,
+)
+from kapl_jax.bilinear.presets import preset, preset_names
+from kapl_jax.bilinear.structures import (
+    MAX_BLOCKS,
+    count_blocks,
+    parse_structure,
+    random_structures,
+)
 from kapl_jax.errors import UserError
-from kapl_jax.explain.formulas import formula_text
+from kapl_jax.explain.formulas import formula_latex, formula_text
 
 _PROPOSALS = 4096
 
 
 @dataclass(frozen=True)
-class StructureSpace:
-    """Structures `int8[K, K]`, a `kapl_jax.search.space.GrowingSpace`.
+class BlockSpace:
+    """Structures `int8[K, K]`, a `kapl_jax.search.space` that grows its candidates.
 
     The operators are those of Zhang, Yao, Kwok (TPAMI 2022): progressive search starts from one
     block a row and adds two a stage; evolution changes each entry with probability 2/K² and crosses
@@ -134,3 +147,46 @@ class StructureSpace:
     def size(self, candidates: np.ndarray) -> np.ndarray:
         """Count the non-zero blocks, `int64[n]`."""
         return count_blocks(candidates)
+
+    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return what evolution starts from: as published the structures of K blocks."""
+        return self.seeds(rng, count)
+
+    def presets(self) -> dict[str, np.ndarray]:
+        """Return the known scoring functions by name."""
+        names = preset_names(self.num_blocks)
+        return {name: preset(name, self.num_blocks) for name in names}
+
+    def parse(self, text: str, source: str) -> np.ndarray:
+        """Return the structure of text such as `1 0; 0 2`, int8[K, K].
+
+        Raises:
+            UserError: It is none, or one of another number of blocks.
+        """
+        if text[0].isalpha():
+            known = ", ".join(self.presets())
+            raise UserError(f"{source}: preset {text!r} is not known, expected one of {known}")
+        structure = parse_structure(text, source)
+        if len(structure) != self.num_blocks:
+            raise UserError(
+                f"{source}={text!r}: found {len(structure)} blocks, expected "
+                f"--num_blocks={self.num_blocks}"
+            )
+        return structure
+
+    def record(self, candidate: np.ndarray) -> dict[str, Any]:
+        """Return the structure as lists, its formula, and presets that are the same."""
+        presets = self.presets().items()
+        return {
+            "structure": candidate.tolist(),
+            "formula": formula_text(candidate),
+            "latex": formula_latex(candidate),
+            "equivalent_to": [name for name, one in presets if are_equivalent(candidate, one)],
+        }
+
+    def read(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Return the structure of such a record, int8[K, K]; see `StructureSpace.read`."""
+        structure = np.array(record["structure"], np.int8)
+        if structure.shape != (self.num_blocks, self.num_blocks):
+            raise ValueError(f"structure of shape {structure.shape}")
+        return structure

@@ -8,8 +8,6 @@ import numpy as np
 
 from kapl_jax.methods.answers import Answers, Query
 from kapl_jax.methods.red_gnn.trained import AskedGraph, TrainedRedGNN
-from kapl_jax.methods.trained_on import DataSource
-from kapl_jax.runs.run_directory import Run
 
 _QUERIES_AT_ONCE = 32
 
@@ -20,11 +18,6 @@ class RedGNNAnswerer:
     def __init__(self, trained: TrainedRedGNN) -> None:
         """Answer with `trained`."""
         self.trained = trained
-
-    @classmethod
-    def from_run(cls, run: Run, source: DataSource) -> RedGNNAnswerer:
-        """Load the best model of a run; see `TrainedRedGNN.from_run`."""
-        return cls(TrainedRedGNN.from_run(run, source))
 
     def check(self, query: Query) -> None:
         """Check that a graph has the names of a query; see `Answerer`."""

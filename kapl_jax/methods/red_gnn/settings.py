@@ -8,26 +8,22 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.choice_space import ChoiceSpace
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions
 from kapl_jax.methods.red_gnn.space import (
     NAMED,
     NAMES,
     NUMBERS,
+    PUBLISHED,
+    ReasoningSpace,
     Structure,
-    make_space,
+    narrowed,
     offered_by,
     parse_choices,
     parse_structure,
 )
-from kapl_jax.methods.settings import GraphSettings
+from kapl_jax.methods.settings import GraphSettings, between, log
 from kapl_jax.runs.settings import setting
 
-PUBLISHED = "published"
-# How far tuning goes from the given hyperparameters: factors, drawn log-uniformly.
-_LEARNING_RATE_FACTOR = 3.0
-_WEIGHT_DECAY_FACTOR = 10.0
-_MOST_DROPOUT = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,10 +86,22 @@ class RedGNNSettings(GraphSettings):
     fact_share: float = setting(
         0.75, "Share of the training triples that are edges in an epoch.", low=0, high=1
     )
-    learning_rate: float = setting(2e-3, "Learning rate of the first epoch.", low=1e-8, high=10)
-    decay: float = setting(0.99, "Factor on the learning rate after each epoch.", low=0.1, high=1)
-    weight_decay: float = setting(1e-4, "Weight decay, added to the gradient.", low=0, high=1e4)
-    dropout: float = setting(0.1, "Dropout rate of a layer.", low=0, high=0.9)
+    learning_rate: float = setting(
+        2e-3, "Learning rate of the first epoch.", low=1e-8, high=10, tuned=log(3.0)
+    )
+    weight_decay: float = setting(
+        1e-4, "Weight decay, added to the gradient.", low=0, high=1e4, tuned=log(10.0)
+    )
+    decay: float = setting(
+        0.99,
+        "Factor on the learning rate after each epoch.",
+        low=0.1,
+        high=1,
+        tuned=between(1.0, 0.99),
+    )
+    dropout: float = setting(
+        0.1, "Dropout rate of a layer.", low=0, high=0.9, tuned=between(0.0, 0.5)
+    )
     top_k: int = setting(
         0,
         "Nodes that a query adds in a layer, the best by a learned score (AdaProp); 0: all.",
@@ -126,80 +134,29 @@ class RedGNNSettings(GraphSettings):
             )
         if self.top_k and self.regime != "auto":
             raise UserError(f"--regime={self.regime}: given with --top_k, which has its own")
-        if self.presets not in ("all", "none"):
-            raise UserError(f"--presets: found {self.presets!r}, expected 'all' or 'none'")
         self._check_sizes()
 
     def published(self) -> Structure:
         """Return the structure of the single flags, by default the published one."""
         return {name: getattr(self, name) for name in NAMES}
 
-    def given_structures(self) -> dict[str, Structure]:
-        """Return the structures of --structure by name, in order; empty for a search."""
-        given = [part.strip() for part in self.structure.split("|") if part.strip()]
-        base, named = self.published(), dict[str, Structure]()
-        for number, text in enumerate(given, start=1):
-            if text == PUBLISHED:
-                named[text] = base
-            else:
-                named[f"given-{number}"] = parse_structure(text, base, "--structure")
-        return named
-
-    def preset_structures(self) -> dict[str, Structure]:
-        """Return the structures to compare with, by name."""
-        return {PUBLISHED: self.published()} if self.presets == "all" else {}
-
-    def space(self) -> ChoiceSpace:
+    def space(self) -> ReasoningSpace:
         """Return the space of the run: what is searched among, or what is given."""
-        fixed = (self.given_structures() | self.preset_structures()).values()
+        base = self.published()
+        fixed = [*self._given(), *([] if self.presets == "none" else [base])]
         axes = {name: tuple(dict.fromkeys(one[name] for one in fixed)) for name in NAMES}
         if not self.structure:
             searched = self._searched_axes()
             axes = {name: tuple(dict.fromkeys((*searched[name], *axes[name]))) for name in NAMES}
-        return make_space(axes)
+        return ReasoningSpace(NAMES, tuple(axes[name] for name in NAMES), base)
 
-    def options(self, structure: Structure) -> RedGNNOptions:
-        """Return what is fixed for populations of structures of this depth and width."""
-        return RedGNNOptions(
-            num_layers=int(structure["num_layers"]),
-            hidden_dim=int(structure["hidden_dim"]),
-            offered=offered_by(self.space()),
-            batch_size=self.batch_size,
-            fact_share=self.fact_share,
-            dropout=self.dropout > 0 or self.tuning_samples > 1,
-            regime=self.regime,
-            top_k=self.top_k,
-            most_edges=self.most_edges,
-            data_seed=self.seed,
-        )
-
-    def search_options(self) -> RedGNNOptions:
-        """Return the options of the published depth and width."""
-        return self.options(self.published())
-
-    def final_options(self) -> RedGNNOptions:
-        """Return the same: sizes are part of a structure."""
-        return self.search_options()
-
-    def base_hyperparameters(self) -> dict[str, float]:
-        """Return the hyperparameters of the search."""
-        return {
-            "learning_rate": self.learning_rate,
-            "decay": self.decay,
-            "weight_decay": self.weight_decay,
-            "dropout": self.dropout,
-        }
-
-    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
-        """Return hyperparameters around those of the search; see `SearchSettings`."""
-        base = self.base_hyperparameters()
-        rate, weight_decay, decay, dropout = rng.uniform(-1, 1, 4)
-        return {
-            "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
-            "decay": 1.0 - 0.01 * (decay + 1) / 2,
-            "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
-            "dropout": _MOST_DROPOUT * (dropout + 1) / 2,
-        }
+    def _given(self) -> list[Structure]:
+        base = self.published()
+        given = [part.strip() for part in self.structure.split("|") if part.strip()]
+        return [
+            base if text == PUBLISHED else parse_structure(text, base, "--structure")
+            for text in given
+        ]
 
     def _searched_axes(self) -> dict[str, tuple[str | int, ...]]:
         flags: dict[str, Any] = {
@@ -224,3 +181,27 @@ class RedGNNSettings(GraphSettings):
                 f"--hidden_dim, --search_hidden_dims, --structure: found the odd width {odd[0]}, "
                 "expected even ones where messages by rotation are offered"
             )
+
+
+def reasoning_options(
+    settings: RedGNNSettings, structure: np.ndarray, final: bool
+) -> RedGNNOptions:
+    """Return what is fixed for programs of a structure's depth and width; see `Method.options`.
+
+    Few structures train long at the end: there a program knows their message and aggregation only,
+    since others cost several times as much.
+    """
+    space = settings.space()
+    chosen, offered = space.values(structure), offered_by(space)
+    return RedGNNOptions(
+        num_layers=int(chosen["num_layers"]),
+        hidden_dim=int(chosen["hidden_dim"]),
+        offered=narrowed(offered, chosen) if final else offered,
+        batch_size=settings.batch_size,
+        fact_share=settings.fact_share,
+        dropout=settings.dropout > 0 or settings.tuning_samples > 1,
+        regime=settings.regime,
+        top_k=settings.top_k,
+        most_edges=settings.most_edges,
+        data_seed=settings.seed,
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.choice_space import ChoiceSpace
@@ -21,6 +23,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 NUMBERS: Mapping[str, int] = {"attention_dim": 1024, "num_layers": 20, "hidden_dim": 8192}
 """The axes of which alternatives are numbers, and the largest; the last two change shapes."""
 
+PUBLISHED = "published"
 NAMES = (*NAMED, *NUMBERS)
 Structure = dict[str, str | int]
 
@@ -72,9 +75,47 @@ def read_structure(description: Mapping[str, Any]) -> Structure:
     return structure
 
 
-def make_space(axes: Mapping[str, Sequence[str | int]]) -> ChoiceSpace:
-    """Return the space of these alternatives by name of the axis."""
-    return ChoiceSpace(NAMES, tuple(tuple(axes[name]) for name in NAMES))
+@dataclasses.dataclass(frozen=True)
+class ReasoningSpace(ChoiceSpace):
+    """Reasoning models by what they are made of.
+
+    Attributes:
+        base: The structure of the single flags, by default the published one.
+    """
+
+    base: Structure
+
+    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return what evolution starts from: any."""
+        return self.sample(rng, count)
+
+    def presets(self) -> dict[str, np.ndarray]:
+        """Return the published structure, where it is a point of the space."""
+        offered = all(
+            self.base[name] in axis for name, axis in zip(self.names, self.axes, strict=True)
+        )
+        return {PUBLISHED: self.candidate(self.base)} if offered else {}
+
+    def parse(self, text: str, source: str) -> np.ndarray:
+        """Return the candidate of text such as `message=product, num_layers=3`.
+
+        Raises:
+            UserError: A name or a value is unknown.
+        """
+        return self.candidate(parse_structure(text, self.base, source))
+
+    def record(self, candidate: np.ndarray) -> dict[str, Any]:
+        """Return the choices by name, and as one line."""
+        return {"structure": self.values(candidate), "formula": self.describe(candidate)}
+
+    def read(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Return the candidate of such a record, which may be of another version.
+
+        Raises:
+            LookupError: It lacks an axis.
+            ValueError: It holds an alternative that is unknown here.
+        """
+        return self.candidate(read_structure(record))
 
 
 def offered_by(space: ChoiceSpace) -> Offered:

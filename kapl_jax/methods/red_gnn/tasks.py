@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.data.reasoning import ReasoningData
+from kapl_jax.errors import UserError
 from kapl_jax.evaluation.answer_ranking import AskedQueries, asked_queries
 from kapl_jax.relational.graph import RelationalGraph, relational_graph, with_inverses
 
@@ -31,9 +33,10 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """The tasks of a run.
+    """The tasks of a run, its `methods.method.Data`.
 
     Attributes:
+        source: The graph or pair that they are made of.
         pool: int32[T, 3]; each epoch a part of them are edges and the others queries.
         num_entities: Of the graph that is trained on.
         num_relations: R.
@@ -42,12 +45,27 @@ class Tasks:
         test_files: Which triples of `test` come from which file, by its name: bool[Q].
     """
 
+    source: ReasoningData
     pool: np.ndarray
     num_entities: int
     num_relations: int
     valid: Asked
     test: Asked
     test_files: dict[str, np.ndarray]
+
+    @property
+    def name(self) -> str:
+        """Of the data set."""
+        return self.source.name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd in the files, a line each."""
+        return self.source.warnings
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, counts and a digest; see `ReasoningData.describe`."""
+        return self.source.describe()
 
     @property
     def most_entities(self) -> int:
@@ -71,6 +89,9 @@ def make_tasks(data: ReasoningData, batch_size: int) -> Tasks:
     Args:
         data: The graph or pair.
         batch_size: Distinct queries in a batch of evaluation.
+
+    Raises:
+        UserError: There are too few triples to be split.
     """
     first = data.graph
     if data.inductive is None:
@@ -83,7 +104,10 @@ def make_tasks(data: ReasoningData, batch_size: int) -> Tasks:
         valid, test = first.test, {"valid": tested.valid, "test": tested.test}
         edges = tested.training_triples
     names = np.repeat(list(test), [len(part) for part in test.values()])
+    if len(pool) < 2:
+        raise UserError(f"{data.name}: found one training triple, expected at least two")
     return Tasks(
+        source=data,
         pool=pool,
         num_entities=first.num_entities,
         num_relations=first.num_relations,

@@ -1,25 +1,19 @@
-"""A finished run's model and the graphs that it can be asked about."""
+"""A trained model and the graphs that it can be asked about."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
-from kapl_jax.data.reasoning import ReasoningData
 from kapl_jax.explain.attention import GraphNames
 from kapl_jax.methods.answers import Query, unknown
 from kapl_jax.methods.graph_answers import GraphAnswers
-from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.reasoning_data import describe_reasoning_data, load_data
 from kapl_jax.methods.red_gnn.reasoner import make_reasoner
-from kapl_jax.methods.red_gnn.settings import RedGNNSettings
-from kapl_jax.methods.red_gnn.tasks import Tasks, make_tasks
-from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
+from kapl_jax.methods.red_gnn.tasks import Tasks
+from kapl_jax.methods.trained import TrainedModel
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.parameters import Parameters
-from kapl_jax.runs.run_directory import Run
 
 
 class AskedGraph:
@@ -47,45 +41,24 @@ class AskedGraph:
 
 
 class TrainedRedGNN:
-    """The best model of a run.
+    """A trained model over the graphs of its data.
 
     Attributes:
-        data: The graph or pair.
         tasks: What it was trained and tested on.
         graphs: What can be asked about: of an inductive pair the second graph and then the first.
     """
 
-    def __init__(
-        self,
-        data: ReasoningData,
-        tasks: Tasks,
-        parameters: Parameters,
-        description: Mapping[str, Any],
-    ) -> None:
-        """Ask about `data` with a model as `ModelStore.load_best` gives it."""
-        self.data = data
-        self.tasks = tasks
-        first = AskedGraph(data.graph, tasks.valid.graph, parameters, description)
+    def __init__(self, model: TrainedModel) -> None:
+        """Ask a trained model."""
+        self.tasks: Tasks = model.data
+        data, settings = self.tasks.source, model.settings
+        limits = {"top_k": settings.top_k, "most_edges": settings.most_edges}
+        described = (model.variables["params"], {**model.record, **limits})
+        first = AskedGraph(data.graph, self.tasks.valid.graph, *described)
         self.graphs: Sequence[AskedGraph] = (first,)
         if data.inductive is not None:
-            second = AskedGraph(data.inductive, tasks.test.graph, parameters, description)
+            second = AskedGraph(data.inductive, self.tasks.test.graph, *described)
             self.graphs = (second, first)
-
-    @classmethod
-    def from_run(cls, run: Run, source: DataSource) -> TrainedRedGNN:
-        """Load the best model of a run and the graphs that it was trained and tested on.
-
-        Raises:
-            UserError: The run is not finished, or the data are not those it was trained on.
-        """
-        store = ModelStore(Path(run.path) / "checkpoints")
-        parameters, description = store.load_best()
-        settings = settings_of(run, RedGNNSettings, source)
-        data = load_data(settings, run.config)
-        check_trained_on(run, describe_reasoning_data(data), "another graph")
-        tasks = make_tasks(data, settings.evaluation_batch_size)
-        with store.understanding_best():
-            return cls(data, tasks, parameters, description)
 
     def graph_of(self, query: Query) -> AskedGraph:
         """Return the graph that has the query's entity.

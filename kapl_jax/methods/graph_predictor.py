@@ -1,0 +1,170 @@
+"""What methods on knowledge graphs can be asked, from flags and files, and who answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from kapl_jax.data.text import quote, read_text_file
+from kapl_jax.errors import UserError
+from kapl_jax.explain.explanation import Explanation
+from kapl_jax.methods.answers import Answerer, Answers, Query
+from kapl_jax.runs.settings import Settings, setting
+
+_UNKNOWN = "?"
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphQuestion(Settings):
+    """A query, or a file of them."""
+
+    head: str = setting("", "Head entity; the tail is asked.")
+    relation: str = setting("", "Relation of the query.")
+    tail: str = setting("", "Tail entity; the head is asked.")
+    queries: str = setting(
+        "",
+        "File with a query per line: head, relation, tail; ? for the one that is asked.",
+        path=True,
+    )
+    top: int = setting(10, "Answers shown for each query.", low=1)
+
+    def read(self) -> list[Query]:
+        """Return the query, or all of the file.
+
+        Raises:
+            UserError: There is none, or both are given; the file cannot be read or used.
+        """
+        if not self.queries:
+            return [_query(self.head, self.relation, self.tail)]
+        for name in ("head", "relation", "tail"):
+            if getattr(self, name):
+                raise UserError(f"--{name}: given with --queries, expected one of the two")
+        return read_queries(Path(self.queries))
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphExplanationQuestion(Settings):
+    """A query whose answers are to be explained, or rules."""
+
+    head: str = setting("", "Head entity of a query.")
+    relation: str = setting("", "Relation of a query.")
+    tail: str = setting("", "Tail entity: the answer to explain, or what is known.")
+    top: int = setting(3, "Answers to explain.", low=1)
+    rules: bool = setting(False, "Show the rules of the model's paths.")
+    explained_answers: int = setting(
+        1000, "Right validation answers whose paths make rules.", low=1
+    )
+
+    def query(self) -> tuple[Query, str | None]:
+        """Return the query, and the answer where both ends are given.
+
+        Raises:
+            UserError: The relation is missing, or both ends are.
+        """
+        if self.head and self.tail:
+            return _query(self.head, self.relation, ""), self.tail
+        return _query(self.head, self.relation, self.tail), None
+
+
+class Explainer(Protocol):
+    """A trained model that explains its answers."""
+
+    def explain(self, query: Query, answer: str | None, top: int) -> Explanation:
+        """Return why an answer, by default each of the `top` best, is given."""
+        ...
+
+    def rules(self, most_queries: int) -> Explanation:
+        """Return the rules that its paths to `most_queries` right answers are instances of."""
+        ...
+
+
+class GraphPredictor:
+    """Answers and explains queries on a knowledge graph (`methods.predictor.Predictor`)."""
+
+    def __init__(self, answerer: Answerer, explainer: Explainer | None = None) -> None:
+        """Let `answerer` answer, and `explainer` explain."""
+        self._answerer = answerer
+        self._explainer = explainer
+
+    def predict(self, question: GraphQuestion) -> list[Answers]:
+        """Return the answers of each query; see `Predictor`.
+
+        Of the queries in a file, those with unknown names get an error and all others are answered.
+
+        Raises:
+            UserError: The question cannot be read, or is one query with an unknown name.
+        """
+        queries = question.read()
+        if not question.queries:
+            return self._answerer.answer(queries, question.top)
+        errors = [self._refusal(query) for query in queries]
+        known = [query for query, error in zip(queries, errors, strict=True) if error is None]
+        answers = iter(self._answerer.answer(known, question.top))
+        return [
+            next(answers) if error is None else Answers(query, error=error)
+            for query, error in zip(queries, errors, strict=True)
+        ]
+
+    def explain(self, question: GraphExplanationQuestion) -> Explanation:
+        """Return the paths to answers of a query, or the rules of the model; see `Predictor`."""
+        assert self._explainer is not None
+        if question.rules:
+            for name in ("head", "relation", "tail"):
+                if getattr(question, name):
+                    raise UserError(f"--{name}: given with --rules, expected one of the two")
+            return self._explainer.rules(question.explained_answers)
+        query, answer = question.query()
+        return self._explainer.explain(query, answer, question.top)
+
+    def _refusal(self, query: Query) -> UserError | None:
+        try:
+            self._answerer.check(query)
+        except UserError as error:
+            return error
+        return None
+
+
+def read_queries(path: Path) -> list[Query]:
+    """Read queries from a file: head, relation and tail in columns, `?` for the end that is asked.
+
+    Columns are separated by tabs, or by blanks where a line has no tab; empty lines are left out.
+
+    Raises:
+        UserError: The file cannot be read, is empty, or a line is no query.
+    """
+    lines = read_text_file(path).lines
+    return [
+        _parse(line, f"{path}:{number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def _query(head: str, relation: str, tail: str) -> Query:
+    if not relation:
+        raise UserError("--relation: missing; give --relation with --head or --tail, or --queries")
+    if bool(head) == bool(tail):
+        given = "both" if head else "neither"
+        raise UserError(f"--head, --tail: {given} given, expected exactly one; the other is asked")
+    end = f"--head={head}" if head else f"--tail={tail}"
+    return Query(head or None, relation, tail or None, f"{end} --relation={relation}")
+
+
+def _parse(line: str, place: str) -> Query:
+    columns = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
+    if len(columns) != 3:
+        raise UserError(
+            f"{place}: found {len(columns)} columns, expected 3: head, relation, tail, with "
+            f"{_UNKNOWN} for the one that is asked"
+        )
+    head, relation, tail = columns
+    if (head == _UNKNOWN) == (tail == _UNKNOWN) or relation == _UNKNOWN:
+        raise UserError(
+            f"{place}: found {quote(line.strip())}, expected exactly one {_UNKNOWN}, as head or "
+            "tail"
+        )
+    return Query(
+        None if head == _UNKNOWN else head, relation, None if tail == _UNKNOWN else tail, place
+    )
