@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kapl_jax.modulation.networks import INPUTS, network_size
+from kapl_jax.errors import UserError
+from kapl_jax.methods.coldnas.space import ModulationSpace
 from kapl_jax.modulation.structures import OPERATIONS
 
 _NUM = len(INPUTS)
@@ -110,6 +114,36 @@ class NetworkSpace:
             else " ".join(f"{name}:{slope:+.1f}" for name, slope in zip(names, row, strict=True))
             for weights, untouched, row in zip(candidate, self.identity, slopes, strict=True)
         )
+
+    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return what evolution starts from: samples."""
+        return self.sample(rng, count)
+
+    def presets(self) -> dict[str, np.ndarray]:
+        """Return the known structures by name; a maximum or minimum has no equal here."""
+        known = ModulationSpace(self.positions).presets()
+        return {
+            name: self.of_operations(one) for name, one in known.items() if not one[:, :2].any()
+        }
+
+    def parse(self, text: str, source: str) -> np.ndarray:
+        """Refuse text: weights are not written by hand.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"{source}: found {text!r}, expected one of {', '.join(self.presets())}")
+
+    def record(self, candidate: np.ndarray) -> dict[str, Any]:
+        """Return the weights as lists, and what they do at the origin."""
+        return {"structure": candidate.tolist(), "formula": self.describe(candidate)}
+
+    def read(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Return the weights of such a record, float32[C, n]; see `StructureSpace.read`."""
+        weights = np.array(record["structure"], np.float32)
+        if weights.shape != self.identity.shape:
+            raise ValueError(f"structure of shape {weights.shape}")
+        return weights
 
     def _units(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return linear parts [n, C, I] and units [n, C, H, I + 2]: weights, bias, weight out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,18 +14,25 @@ import optax
 from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.episodes.batches import draw_batches, group_tasks
 from kapl_jax.episodes.tasks import ExampleRows, Tasks, redrawn
-from kapl_jax.evaluation.objectives import sign
 from kapl_jax.evaluation.recommendation import user_metrics
 from kapl_jax.methods.coldnas.embeddings import UNSEEN
 from kapl_jax.methods.coldnas.model import ModulatedPredictor
 from kapl_jax.methods.coldnas.tasks import TaskData, item_sets, task_data
-from kapl_jax.methods.stepwise import StepwiseProblem, TrainingState
+from kapl_jax.modulation.networks import network_modulate
 from kapl_jax.modulation.operations import Modulate, modulate
-from kapl_jax.search.problem import EpochKeys
+from kapl_jax.search.problem import (
+    CandidateOfStep,
+    EpochKeys,
+    Problem,
+    Split,
+    TrainingState,
+    decayed_rate,
+)
 
-HYPERPARAMETERS = ("learning_rate", "decay", "weight_decay", "unseen_rate")
 # Users that are evaluated together: bounds memory, enough for any device.
 _USERS_AT_ONCE = 256
+# Beside the metrics' sums.
+_USERS = "users"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +46,7 @@ class ColdNASOptions:
         batch_size: Users in a batch.
         objective: Metric that is searched for.
         redraw: Draw support and query of the training users anew each epoch.
+        network_units: Hidden units of the networks that modulate; 0 where operations do.
     """
 
     embedding_dim: int = 32
@@ -47,6 +55,7 @@ class ColdNASOptions:
     batch_size: int = 32
     objective: str = "mse"
     redraw: bool = True
+    network_units: int = 0
 
     @property
     def positions(self) -> int:
@@ -54,28 +63,19 @@ class ColdNASOptions:
         return len(self.hidden_units) + 1
 
 
-class ColdNASProblem(StepwiseProblem):
-    """Trains a structure by the squared error of the query ratings (`search.problem.Problem`).
+class ColdNASProblem(Problem):
+    """Trains a structure by the squared error of the query ratings.
 
     The loss is the mean over users of the mean over their query items, of ratings scaled to 0..1;
     metrics are of the ratings as they are. The optimizer is Adam with decoupled weight decay.
+    Candidates are bool[C, 4], or float32[C, n] where small networks modulate.
     """
 
-    def __init__(
-        self,
-        cold_start: ColdStartData,
-        options: ColdNASOptions,
-        modulation: Callable[[jax.Array], Modulate] = modulate,
-    ) -> None:
-        """Prepare the arrays of `cold_start` for training with `options`.
-
-        Args:
-            cold_start: The tasks.
-            options: What is fixed.
-            modulation: How a candidate modulates.
-        """
+    def __init__(self, cold_start: ColdStartData, options: ColdNASOptions) -> None:
+        """Prepare the arrays of `cold_start` for training with `options`."""
         self.cold_start = cold_start
         self.options = options
+        self.objective = options.objective
         self.model = ModulatedPredictor(
             cold_start.item_features.sizes,
             cold_start.user_features.sizes,
@@ -89,58 +89,77 @@ class ColdNASProblem(StepwiseProblem):
             cold_start.train.query_mask.sum(axis=1),
             options.batch_size,
         )
-        self._modulation = modulation
-        self.optimizer = optax.scale_by_adam()
+
+    def init(
+        self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
+    ) -> TrainingState:
+        """Return the state before training; see `Problem`."""
+        params = self.init_parameters(key, candidate)
+        optimizer = _optimizer(hyperparameters["weight_decay"], hyperparameters["learning_rate"])
+        return TrainingState({"params": params}, optimizer.init(params))
 
     def init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
-        """Return the model's parameters before training; see `StepwiseProblem`."""
-        one = self.data.train.take(np.s_[:1])
-        support, query = item_sets(self.data.item_fields, one)
-        modulation = self._modulation(candidate)
+        """Return the parameters before training: `model`, those of the predictor."""
+        train = self.data["train"]
+        one = train.tasks.take(np.s_[:1])
+        support, query = item_sets(train.item_fields, one)
+        modulation = self.modulation({}, candidate)
         return {"model": self.model.init(key, modulation, one.features, support, query)["params"]}
 
-    def evaluate(
-        self, state: TrainingState, candidate: jax.Array, data: TaskData
+    def evaluate_block(
+        self,
+        variables: dict[str, Any],
+        candidate: jax.Array,
+        data: TaskData,
+        block: tuple[()],
     ) -> dict[str, jax.Array]:
-        """Return the metrics on the validation users."""
-        return self.metrics(state.parameters, candidate, data, data.valid)
-
-    def score(self, metrics: dict[str, Any]) -> Any:
-        """Return the objective, negated where lower is better; see `Problem.score`."""
-        return sign(self.options.objective) * metrics[self.options.objective]
-
-    def metrics(
-        self, parameters: Any, candidate: jax.Array, data: TaskData, tasks: Tasks
-    ) -> dict[str, jax.Array]:
-        """Return the metrics on tasks in batches, as `TaskData` holds them, mean over users."""
+        """Return the sums over users of each metric, and their number as `users`, float32[]."""
+        del block
+        parameters = variables["params"]
         low, high = self.cold_start.rating_range
         # Gains of nDCG grow from a rating of 0, which must be the least.
         low, high = max(low, 0.0), high + max(-low, 0.0)
 
         def batch(tasks: Tasks) -> dict[str, jax.Array]:
             # Maxima and minima make ties, which the last bits of a sum would break at random.
-            predicted = jnp.round(self.predict(parameters, candidate, data, tasks), 6)
+            predicted = jnp.round(self.predict(parameters, candidate, data.item_fields, tasks), 6)
             found = user_metrics(
                 low + (high - low) * predicted,
                 low + (high - low) * tasks.query.labels,
                 tasks.query.mask,
             )
-            return {name: jnp.sum(tasks.weights * values) for name, values in found.items()}
+            sums = {name: jnp.sum(tasks.weights * values) for name, values in found.items()}
+            return {**sums, _USERS: jnp.sum(tasks.weights)}
 
-        sums = jax.lax.map(batch, tasks)
-        return {name: jnp.sum(values) / jnp.sum(tasks.weights) for name, values in sums.items()}
+        sums = jax.lax.map(batch, data.tasks)
+        return {name: jnp.sum(values) for name, values in sums.items()}
+
+    def metrics(
+        self, split: Split, values: Sequence[dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """Return the metrics, means over users; see `Problem`."""
+        del split
+        sums = {name: np.asarray(value, np.float64) for name, value in values[0].items()}
+        users = sums.pop(_USERS)
+        return {name: value / users for name, value in sums.items()}
 
     def predict(
-        self, parameters: Any, candidate: jax.Array, data: TaskData, tasks: Tasks
+        self,
+        parameters: Any,
+        candidate: jax.Array,
+        item_fields: tuple[jax.Array, ...],
+        tasks: Tasks,
     ) -> jax.Array:
         """Return the predicted query ratings float32[U, Q] of some tasks, scaled to 0..1."""
-        support, query = item_sets(data.item_fields, tasks)
+        support, query = item_sets(item_fields, tasks)
         rows = self._apply(parameters, candidate, tasks.features, support, query)
         return query.layout.split_rows(rows)[0]
 
-    def phi(self, parameters: Any, data: TaskData, tasks: Tasks) -> list[jax.Array]:
-        """Return the modulation parameters of some users, float32[4, U, width] a position."""
-        support, _ = item_sets(data.item_fields, tasks)
+    def phi(
+        self, parameters: Any, item_fields: tuple[jax.Array, ...], tasks: Tasks
+    ) -> list[jax.Array]:
+        """Return the modulation parameters of users, float32[4, U, width] for each position."""
+        support, _ = item_sets(item_fields, tasks)
         variables = {"params": parameters["model"]}
         found = self.model.apply(variables, tasks.features, support, method="user_phi")
         return list(jax.tree.leaves(found))
@@ -148,22 +167,27 @@ class ColdNASProblem(StepwiseProblem):
     def modulation(self, parameters: Any, candidate: jax.Array) -> Modulate:
         """Return how `candidate` modulates."""
         del parameters
-        return self._modulation(candidate)
+        if self.options.network_units:
+            return network_modulate(candidate, self.options.network_units)
+        return modulate(candidate)
 
-    def train_steps(
+    def train_block(
         self,
         state: TrainingState,
-        candidate_of_step: Callable[[jax.Array], jax.Array],
+        candidate_of_step: CandidateOfStep,
         hyperparameters: dict[str, jax.Array],
         epoch: jax.Array,
         keys: EpochKeys,
         data: TaskData,
+        block: tuple[()],
     ) -> tuple[TrainingState, jax.Array]:
-        """Train for one epoch; see `StepwiseProblem.train_steps`."""
+        """Train for one epoch; see `Problem`."""
+        del block
         order_key, draw_key = jax.random.split(keys.order)
-        tasks = redrawn(data.train, draw_key) if self.options.redraw else data.train
+        tasks = redrawn(data.tasks, draw_key) if self.options.redraw else data.tasks
         batches, weights = draw_batches(self._groups, order_key)
-        rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
+        rate = decayed_rate(hyperparameters, epoch)
+        optimizer = _optimizer(hyperparameters["weight_decay"], rate)
 
         def step(
             state: TrainingState, inputs: tuple[jax.Array, jax.Array, jax.Array]
@@ -175,9 +199,9 @@ class ColdNASProblem(StepwiseProblem):
             hide_key = jax.random.fold_in(keys.order, number)
             hidden = _hide(batch.features, *sets, hide_key, hyperparameters["unseen_rate"])
             loss, gradient = jax.value_and_grad(self._loss)(
-                state.parameters, candidate_of_step(own), *hidden, batch
+                state.variables["params"], candidate_of_step(own), *hidden, batch
             )
-            return self._update(state, gradient, rate, hyperparameters["weight_decay"]), loss
+            return state.step(optimizer, gradient), loss
 
         numbers = jnp.arange(len(batches))
         state, losses = jax.lax.scan(step, state, (numbers, batches, weights))
@@ -210,14 +234,13 @@ class ColdNASProblem(StepwiseProblem):
         modulation = self.modulation(parameters, candidate)
         return jnp.asarray(self.model.apply(variables, modulation, users, support, query))
 
-    def _update(
-        self, state: TrainingState, gradient: Any, rate: jax.Array, weight_decay: jax.Array
-    ) -> TrainingState:
-        direction, optimizer = self.optimizer.update(gradient, state.optimizer)
-        parameters = jax.tree.map(
-            lambda p, d: p - rate * (d + weight_decay * p), state.parameters, direction
-        )
-        return TrainingState(parameters, optimizer)
+
+def _optimizer(weight_decay: jax.Array, rate: jax.Array) -> optax.GradientTransformation:
+    return optax.chain(
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_learning_rate(rate),
+    )
 
 
 def _hide(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +14,13 @@ from kapl_jax.data.cold_start_protocol import SCENARIOS, Protocol
 from kapl_jax.data.rating_range import OUT_OF_RANGE, AllowedRatings, parse_allowed_ratings
 from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.problem import ColdNASOptions
-from kapl_jax.methods.settings import SearchSettings
-from kapl_jax.modulation.structures import parse_structure, preset, preset_names
+from kapl_jax.methods.coldnas.network_space import NetworkSpace
+from kapl_jax.methods.coldnas.space import ModulationSpace
+from kapl_jax.methods.settings import SearchSettings, fixed, log
 from kapl_jax.runs.settings import setting
 from kapl_jax.search.searchers import REGISTRY
 
 METRICS = ("mse", "mae", "ndcg_at_3", "ndcg_at_5")
-# How far tuning goes from the given hyperparameters: a factor, drawn log-uniformly.
-_LEARNING_RATE_FACTOR = 3.0
-_WEIGHT_DECAY_FACTOR = 10.0
 _LARGEST_WIDTH, _MOST_LAYERS = 65_536, 16
 
 
@@ -97,11 +97,21 @@ class ColdNASSettings(SearchSettings):
         4, "Hidden units of a modulation network (--search_space=networks).", low=1, high=64
     )
     batch_size: int = setting(32, "Users in a batch.", low=1, high=2**20)
-    learning_rate: float = setting(1e-4, "Learning rate of the first epoch.", low=1e-8, high=10)
-    decay: float = setting(1.0, "Factor on the learning rate after each epoch.", low=0.1, high=1)
-    weight_decay: float = setting(0.5, "Decoupled weight decay.", low=0, high=1e4)
+    learning_rate: float = setting(
+        1e-4, "Learning rate of the first epoch.", low=1e-8, high=10, tuned=log(3.0)
+    )
+    decay: float = setting(
+        1.0, "Factor on the learning rate after each epoch.", low=0.1, high=1, tuned=fixed
+    )
+    weight_decay: float = setting(
+        0.5, "Decoupled weight decay.", low=0, high=1e4, tuned=log(10.0)
+    )
     unseen_rate: float = setting(
-        0.1, "Share of users and items that training hides, as if never seen.", low=0, high=1
+        0.1,
+        "Share of users and items that training hides, as if never seen.",
+        low=0,
+        high=1,
+        tuned=lambda settings, value, at: min(1.0, value * (1 + at)),
     )
     redraw: bool = setting(True, "Draw support and query of the training users anew each epoch.")
 
@@ -138,13 +148,17 @@ class ColdNASSettings(SearchSettings):
             raise UserError("--landscape: given with --search_space=networks, expected operations")
         self.protocol()
         self.allowed_ratings()
-        self.given_structures()
-        self.preset_names()
+        self.widths()
 
     @property
     def positions(self) -> int:
         """C, the number of positions that can be modulated."""
-        return self.search_options().positions
+        return len(self.widths()) + 1
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether a structure is operations, not networks."""
+        return self.search_space == "operations"
 
     def protocol(self) -> Protocol:
         """Return the numbers of the cold-start protocol."""
@@ -163,76 +177,12 @@ class ColdNASSettings(SearchSettings):
         """Return which ratings are allowed."""
         return parse_allowed_ratings(self.rating_range, self.out_of_range)
 
-    def given_structures(self) -> dict[str, np.ndarray]:
-        """Return the structures of --structure by name, in order; empty for a search."""
-        known = preset_names(self.positions)
-        named = {}
-        given = [part.strip() for part in self.structure.split("|") if part.strip()]
-        for number, text in enumerate(given, start=1):
-            name = text if text in known else f"given-{number}"
-            structure = (
-                preset(text, self.positions)
-                if text in known
-                else parse_structure(text, "--structure")
-            )
-            if len(structure) != self.positions:
-                raise UserError(
-                    f"--structure={text!r}: found {len(structure)} positions, expected "
-                    f"{self.positions}, one more than --hidden_units={self.hidden_units}"
-                )
-            named[name] = structure
-        return named
+    def widths(self) -> tuple[int, ...]:
+        """Return the widths of the predictor's hidden layers.
 
-    def preset_names(self) -> tuple[str, ...]:
-        """Return the presets to compare with."""
-        known = preset_names(self.positions)
-        if self.presets in ("all", "none"):
-            return known if self.presets == "all" else ()
-        names = tuple(name.strip() for name in self.presets.split(",") if name.strip())
-        for name in names:
-            if name not in known:
-                raise UserError(
-                    f"--presets: found {name!r}, expected 'all', 'none' or some of "
-                    f"{', '.join(known)}"
-                )
-        return names
-
-    def search_options(self) -> ColdNASOptions:
-        """Return the training options, the same in all stages."""
-        return ColdNASOptions(
-            embedding_dim=self.embedding_dim,
-            hidden_units=self._hidden_units(),
-            context_dim=self.context_dim,
-            batch_size=self.batch_size,
-            objective=self.objective,
-            redraw=self.redraw,
-        )
-
-    def final_options(self) -> ColdNASOptions:
-        """Return the training options of tuning and of the last stage: those of the search."""
-        return self.search_options()
-
-    def base_hyperparameters(self) -> dict[str, float]:
-        """Return the hyperparameters of the search."""
-        return {
-            "learning_rate": self.learning_rate,
-            "decay": self.decay,
-            "weight_decay": self.weight_decay,
-            "unseen_rate": self.unseen_rate,
-        }
-
-    def varied_hyperparameters(self, rng: np.random.Generator) -> dict[str, float]:
-        """Return hyperparameters around those of the search; see `SearchSettings`."""
-        base = self.base_hyperparameters()
-        rate, weight_decay, unseen = rng.uniform(-1, 1, 3)
-        return {
-            "learning_rate": base["learning_rate"] * _LEARNING_RATE_FACTOR**rate,
-            "decay": base["decay"],
-            "weight_decay": base["weight_decay"] * _WEIGHT_DECAY_FACTOR**weight_decay,
-            "unseen_rate": min(1.0, base["unseen_rate"] * (1 + unseen)),
-        }
-
-    def _hidden_units(self) -> tuple[int, ...]:
+        Raises:
+            UserError: --hidden_units does not say them.
+        """
         parts = [part.strip() for part in self.hidden_units.split(",")]
         if len(parts) > _MOST_LAYERS or not all(
             part.isdecimal() and 0 < int(part) <= _LARGEST_WIDTH for part in parts
@@ -244,12 +194,36 @@ class ColdNASSettings(SearchSettings):
         return tuple(int(part) for part in parts)
 
 
-def load_data(settings: ColdNASSettings) -> ColdStartData:
+def load_data(settings: ColdNASSettings, config: Mapping[str, Any]) -> ColdStartData:
     """Return the data that the settings name.
 
     Raises:
         UserError: They cannot be used.
     """
+    del config
     return load_cold_start(
         settings.dataset, settings.data_dir or None, settings.protocol(), settings.allowed_ratings()
+    )
+
+
+def make_space(settings: ColdNASSettings) -> ModulationSpace | NetworkSpace:
+    """Return the space that is searched."""
+    if settings.is_symbolic:
+        return ModulationSpace(settings.positions)
+    return NetworkSpace(settings.positions, settings.network_units)
+
+
+def training_options(
+    settings: ColdNASSettings, structure: np.ndarray, final: bool
+) -> ColdNASOptions:
+    """Return what is fixed for programs, the same in all stages; see `Method.options`."""
+    del structure, final
+    return ColdNASOptions(
+        embedding_dim=settings.embedding_dim,
+        hidden_units=settings.widths(),
+        context_dim=settings.context_dim,
+        batch_size=settings.batch_size,
+        objective=settings.objective,
+        redraw=settings.redraw,
+        network_units=0 if settings.is_symbolic else settings.network_units,
     )

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from kapl_jax.modulation.structures import OPERATIONS, structure_text
+from kapl_jax.errors import UserError
+from kapl_jax.explain.modulation import modulation_expressions, modulation_latex
+from kapl_jax.modulation.structures import (
+    OPERATIONS,
+    parse_structure,
+    preset,
+    preset_names,
+    structure_text,
+)
 
 
 @dataclass(frozen=True)
 class ModulationSpace:
-    """Structures bool[C, 4], a `kapl_jax.search.space.GrowingSpace`; all are valid and distinct.
+    """Structures bool[C, 4]; all are valid and distinct, and they can be grown.
 
     Attributes:
         positions: C.
@@ -73,3 +83,44 @@ class ModulationSpace:
     def size(self, candidates: np.ndarray) -> np.ndarray:
         """Count the operations."""
         return candidates.reshape(len(candidates), -1).sum(axis=1)
+
+    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return what evolution starts from: structures of one operation, then samples."""
+        sampled = self.sample(rng, count)
+        return np.concatenate([self.seeds(rng, count), sampled])[:count]
+
+    def presets(self) -> dict[str, np.ndarray]:
+        """Return the known structures by name."""
+        return {name: preset(name, self.positions) for name in preset_names(self.positions)}
+
+    def parse(self, text: str, source: str) -> np.ndarray:
+        """Return the structure of text such as `shift; -; max scale; -`.
+
+        Raises:
+            UserError: It is none, or one of another number of positions.
+        """
+        structure = parse_structure(text, source)
+        if len(structure) != self.positions:
+            raise UserError(
+                f"{source}={text!r}: found {len(structure)} positions, expected {self.positions}, "
+                "one more than --hidden_units"
+            )
+        return structure
+
+    def record(self, candidate: np.ndarray) -> dict[str, Any]:
+        """Return the structure as lists, in words and formulas, and presets that are the same."""
+        presets = self.presets().items()
+        return {
+            "structure": candidate.tolist(),
+            "formula": structure_text(candidate),
+            "expressions": modulation_expressions(candidate),
+            "latex": modulation_latex(candidate),
+            "equivalent_to": [name for name, one in presets if np.array_equal(one, candidate)],
+        }
+
+    def read(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Return the structure of such a record, bool[C, 4]; see `StructureSpace.read`."""
+        structure = np.array(record["structure"], bool)
+        if structure.shape != (self.positions, len(OPERATIONS)):
+            raise ValueError(f"structure of shape {structure.shape}")
+        return structure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
-from kapl_jax.methods.coldnas.tasks import TaskData
 from kapl_jax.modulation.operations import Modulate, relaxed_modulate
 from kapl_jax.modulation.structures import OPERATIONS
 
@@ -23,8 +21,9 @@ class SupernetProblem(ColdNASProblem):
     """
 
     def modulation(self, parameters: Any, candidate: jax.Array) -> Modulate:
-        """Return the relaxed modulation."""
-        return relaxed_modulate(jax.nn.sigmoid(parameters["alpha"]) * candidate)
+        """Return the relaxed modulation; that of α = 0 where there are no parameters yet."""
+        alpha = parameters.get("alpha", jnp.zeros(candidate.shape))
+        return relaxed_modulate(jax.nn.sigmoid(alpha) * candidate)
 
     def init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
         """Return the model's parameters and α before training."""
@@ -46,28 +45,3 @@ def discretisations(alpha: np.ndarray) -> np.ndarray:
     places = np.argsort(np.argsort(-mean, axis=None, kind="stable"), kind="stable")
     counts = np.arange(mean.size + 1)
     return (places < counts[:, None]).reshape(-1, *mean.shape)
-
-
-def inherited_scores(
-    problem: SupernetProblem, structures: np.ndarray
-) -> Callable[[Any, jax.Array, TaskData], jax.Array]:
-    """Return a function that scores discrete structures with a supernet's weights.
-
-    Args:
-        problem: The supernet's problem.
-        structures: bool[n, C, 4].
-
-    Returns:
-        `(state, candidate, data) -> float32[n]`, for `PopulationTrainer.apply`; the candidate is
-        not looked at.
-    """
-    discrete = ColdNASProblem(problem.cold_start, problem.options)
-
-    def scores(state: Any, candidate: jax.Array, data: TaskData) -> jax.Array:
-        del candidate
-        return jax.lax.map(
-            lambda one: discrete.score(discrete.evaluate(state, one, data)),
-            jnp.asarray(structures),
-        )
-
-    return scores

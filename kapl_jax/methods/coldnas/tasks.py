@@ -14,33 +14,31 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData, UserTasks
 from kapl_jax.episodes.batches import Layouts
 from kapl_jax.episodes.tasks import ExampleRows, ExampleSets, Tasks, in_batches
+from kapl_jax.search.problem import Split
 
 
 class TaskData(flax.struct.PyTreeNode):
-    """The arrays that all candidates share.
+    """The arrays of a split that all candidates share.
 
     Attributes:
         item_fields: For each field of the items int32[number of items, W].
-        train: Training tasks, in one piece; features are int32[U, W] for each field of the users,
-            those of examples int32[U, n], rows of the items' fields.
-        valid: Validation tasks in batches: every array leads with the number of batches.
-        test: Test tasks in batches.
+        tasks: Of training in one piece; features are int32[U, W] for each field of the users, those
+            of examples int32[U, n], rows of the items' fields. Of validation and test in batches:
+            every array leads with the number of batches.
     """
 
     item_fields: tuple[jax.Array, ...]
-    train: Tasks
-    valid: Tasks
-    test: Tasks
+    tasks: Tasks
 
 
-def task_data(data: ColdStartData, users_at_once: int) -> TaskData:
+def task_data(data: ColdStartData, users_at_once: int) -> dict[Split, TaskData]:
     """Put cold-start data on the device; evaluation goes by `users_at_once` users."""
-    return TaskData(
-        item_fields=tuple(jnp.asarray(values) for values in data.item_features.values),
-        train=as_tasks(data, data.train),
-        valid=in_batches(as_tasks(data, data.valid), users_at_once),
-        test=in_batches(as_tasks(data, data.test), users_at_once),
-    )
+    item_fields = tuple(jnp.asarray(values) for values in data.item_features.values)
+    return {
+        "train": TaskData(item_fields, as_tasks(data, data.train)),
+        "valid": TaskData(item_fields, in_batches(as_tasks(data, data.valid), users_at_once)),
+        "test": TaskData(item_fields, in_batches(as_tasks(data, data.test), users_at_once)),
+    }
 
 
 def as_tasks(data: ColdStartData, tasks: UserTasks) -> Tasks:

@@ -11,23 +11,22 @@ from kapl_jax.data.cold_start import ColdStartData, UserTasks
 from kapl_jax.episodes.tasks import Tasks
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import as_tasks
+from kapl_jax.methods.trained import TrainedModel
 from kapl_jax.search.compiling import jit_in_full_precision
 
 
-class TrainedModel:
+class RatingModel:
     """Predicts ratings of users from their support sets."""
 
-    def __init__(self, problem: ColdNASProblem, parameters: Any, structure: np.ndarray) -> None:
-        """Take a trained model.
-
-        Args:
-            problem: The problem that it was trained on.
-            parameters: Its parameters.
-            structure: Its candidate.
-        """
+    def __init__(self, model: TrainedModel) -> None:
+        """Predict with a trained model."""
+        problem = model.problem
+        assert isinstance(problem, ColdNASProblem)
         self.problem = problem
-        self.parameters = parameters
-        self.structure = structure
+        self.structure = model.structure
+        self.record = model.record
+        self._parameters = model.variables["params"]
+        self._item_fields = problem.data["train"].item_fields
 
     @property
     def data(self) -> ColdStartData:
@@ -41,12 +40,12 @@ class TrainedModel:
     def predict(self, tasks: Tasks) -> np.ndarray:
         """Return the predicted ratings of the query items float32[U, Q], in the data's range."""
         low, high = self.data.rating_range
-        predicted = self._predict(self.parameters, self.structure, self.problem.data, tasks)
+        predicted = self._predict(self._parameters, self.structure, self._item_fields, tasks)
         return low + (high - low) * np.asarray(predicted)
 
     def phi(self, tasks: Tasks) -> list[np.ndarray]:
-        """Return the modulation parameters of the users, float32[4, U, width] a position."""
-        return [np.asarray(one) for one in self._phi(self.parameters, self.problem.data, tasks)]
+        """Return the modulation parameters of the users, float32[4, U, width] per position."""
+        return [np.asarray(one) for one in self._phi(self._parameters, self._item_fields, tasks)]
 
     @cached_property
     def _predict(self) -> Any:
