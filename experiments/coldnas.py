@@ -8,12 +8,13 @@ defaults of their own, see kapl_jax/methods/coldnas/defaults.py; config.json rec
 
 from __future__ import annotations
 
-from kapl_jax.methods.coldnas.defaults import suggested
 from kapl_jax.methods.coldnas.pipeline import run_coldnas
-from kapl_jax.methods.coldnas.presentation import PRESENTATION
 from kapl_jax.methods.coldnas.results import describe_results
-from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.runs.method_program import run_method
+
+from kapl_jax.methods.coldnas.defaults import suggested
+from kapl_jax.methods.coldnas.presentation import PRESENTATION
+from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.runs.program import refuse_arguments, run_program
 from kapl_jax.runs.settings import define_flags, from_flags
 

@@ -17,11 +17,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kapl_jax.errors import UserError
-from kapl_jax.methods.answers import Answers, OutOfReach, Query
 from kapl_jax.methods.queries import answer_known, query_from_flags, read_queries
 from kapl_jax.methods.recommendations import Recommendation
 from kapl_jax.methods.registry import load_answerer, load_recommender
+
+from kapl_jax.errors import UserError
+from kapl_jax.methods.answers import Answers, OutOfReach, Query
 from kapl_jax.methods.trained_on import AskSettings
 from kapl_jax.runs.compilation_cache import cache_setting, use_compilation_cache
 from kapl_jax.runs.program import print_warnings, refuse_arguments, refuse_beside, run_program

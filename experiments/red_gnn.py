@@ -9,12 +9,13 @@ what was used.
 
 from __future__ import annotations
 
-from kapl_jax.methods.red_gnn.defaults import suggested
 from kapl_jax.methods.red_gnn.pipeline import run_red_gnn
-from kapl_jax.methods.red_gnn.presentation import PRESENTATION
 from kapl_jax.methods.red_gnn.results import describe_results
-from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.runs.method_program import run_method
+
+from kapl_jax.methods.red_gnn.defaults import suggested
+from kapl_jax.methods.red_gnn.presentation import PRESENTATION
+from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.runs.program import refuse_arguments, run_program
 from kapl_jax.runs.settings import define_flags, from_flags
 

@@ -10,7 +10,7 @@ import dataclasses
 from pathlib import Path
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.presentations import PRESENTATIONS
+from kapl_jax.methods import PRESENTATIONS
 from kapl_jax.paths import expand_user
 from kapl_jax.runs.program import run_program
 from kapl_jax.runs.report import write_report

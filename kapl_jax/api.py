@@ -9,7 +9,6 @@ from typing import Any
 
 from kapl_jax.data.misspelling import did_you_mean
 from kapl_jax.errors import UserError
-from kapl_jax.explain.explanation import Explanation
 from kapl_jax.methods import METHODS
 from kapl_jax.methods.method import Method
 from kapl_jax.methods.pipeline import run_method
@@ -20,7 +19,9 @@ from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.runs.settings import check_choices, make_settings
 
 
-def run(method: str, dataset: str | None = None, workdir: str | None = None, **settings: Any) -> TrainedRun:
+def run(
+    method: str, dataset: str | None = None, workdir: str | None = None, **settings: Any
+) -> TrainedRun:
     """Run a method, or continue its run, and return what it found.
 
     Args:
@@ -41,7 +42,9 @@ def run(method: str, dataset: str | None = None, workdir: str | None = None, **s
     return load(made.workdir)
 
 
-def load(workdir: str | Path, dataset: str | None = None, data_dir: str | None = None) -> TrainedRun:
+def load(
+    workdir: str | Path, dataset: str | None = None, data_dir: str | None = None
+) -> TrainedRun:
     """Return a run; its model is read when it is asked.
 
     Args:
@@ -89,7 +92,7 @@ class TrainedRun:
         """
         return self.ask(make_settings(self.method.predicts, question))
 
-    def explain(self, **question: Any) -> Explanation:
+    def explain(self, **question: Any) -> dict[str, Any]:
         """Return why the model answers as it does.
 
         Args:
@@ -120,7 +123,7 @@ class TrainedRun:
         """Return the answers to a question of the kind `method.predicts`; see `predict`."""
         return self._predictor.predict(question)
 
-    def ask_why(self, question: Any) -> Explanation:
+    def ask_why(self, question: Any) -> dict[str, Any]:
         """Return the explanation that a question of the kind `explains` asks for."""
         return self._predictor.explain(question)
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kapl_jax.search.streaming import StreamedTrainer
+
 from experiments.benchmarking.timing import Case
 from kapl_jax.errors import UserError
 from kapl_jax.runs.compilation_cache import cache_setting
 from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.population import PopulationTrainer
-from kapl_jax.search.streaming import StreamedTrainer
 
 Write = Callable[[str], None]
 _LARGEST_POPULATION = 100_000

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from kapl_jax.search.streaming import StreamedTrainer
 
 from experiments.benchmarking.benchmark import (
     Benchmark,
@@ -27,7 +28,6 @@ from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.regimes import DenseRegime
 from kapl_jax.runs.settings import setting
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.streaming import StreamedTrainer
 
 _HYPERPARAMETERS = {"learning_rate": 1e-3, "decay": 1.0, "weight_decay": 1e-4, "dropout": 0.0}
 _CANDIDATE = np.zeros(5, np.int8)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from kapl_jax.data.text import quote, read_text_file
 from kapl_jax.errors import UserError
-from kapl_jax.explain.explanation import Explanation
 from kapl_jax.methods.answers import Answerer, Answers, Query
 from kapl_jax.runs.settings import Settings, setting
 
@@ -71,11 +69,11 @@ class GraphExplanationQuestion(Settings):
 class Explainer(Protocol):
     """A trained model that explains its answers."""
 
-    def explain(self, query: Query, answer: str | None, top: int) -> Explanation:
+    def explain(self, query: Query, answer: str | None, top: int) -> dict[str, Any]:
         """Return why an answer, by default each of the `top` best, is given."""
         ...
 
-    def rules(self, most_queries: int) -> Explanation:
+    def rules(self, most_queries: int) -> dict[str, Any]:
         """Return the rules that its paths to `most_queries` right answers are instances of."""
         ...
 
@@ -107,7 +105,7 @@ class GraphPredictor:
             for query, error in zip(queries, errors, strict=True)
         ]
 
-    def explain(self, question: GraphExplanationQuestion) -> Explanation:
+    def explain(self, question: GraphExplanationQuestion) -> dict[str, Any]:
         """Return the paths to answers of a query, or the rules of the model; see `Predictor`."""
         assert self._explainer is not None
         if question.rules:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from kapl_jax.errors import UserError
-from kapl_jax.explain.explanation import Explanation
 
 
 class Prediction(Protocol):
@@ -51,7 +50,7 @@ class Predictor(Protocol):
         """
         ...
 
-    def explain(self, question: Any) -> Explanation:
+    def explain(self, question: Any) -> dict[str, Any]:
         """Return why the model answers as it does.
 
         Raises:

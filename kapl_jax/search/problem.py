@@ -58,7 +58,11 @@ class TrainingState:
         """
         params = self.variables["params"]
         updates, state = optimizer.update(gradient, self.optimizer, params)
-        variables = {**self.variables, **collections, "params": optax.apply_updates(params, updates)}
+        variables = {
+            **self.variables,
+            **collections,
+            "params": optax.apply_updates(params, updates),
+        }
         return TrainingState(variables, state)
 
 

@@ -135,9 +135,7 @@ class Programs:
         )
         return trained
 
-    def evaluate(
-        self, variables: PyTree, cohort: Cohort, split: Split, block: PyTree
-    ) -> PyTree:
+    def evaluate(self, variables: PyTree, cohort: Cohort, split: Split, block: PyTree) -> PyTree:
         """Return what `Problem.evaluate_block` gives for a placed block, population axis first."""
         program = self._evaluation(split, block)
         return program(variables, cohort.candidate, self._data(split), block)
@@ -250,7 +248,10 @@ def _map_training(
             return mapped(state, cohort, epoch, data, block)
         losses = jnp.full(cohort.stamp.shape, jnp.nan, jnp.float32)
         return jax.lax.fori_loop(
-            epoch, stop, lambda at, carry: mapped(carry[0], cohort, at, data, block), (state, losses)
+            epoch,
+            stop,
+            lambda at, carry: mapped(carry[0], cohort, at, data, block),
+            (state, losses),
         )
 
     return train

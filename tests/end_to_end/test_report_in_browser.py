@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kapl_jax.methods.presentations import PRESENTATIONS
+from kapl_jax.methods import PRESENTATIONS
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.run_directory import read_run
 from tests.runs.report.fake_runs import NASTY_DATASET, NASTY_RELATION, write_fake_run

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kapl_jax.modulation.networks import INPUTS, network_size
 from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.space import ModulationSpace
+from kapl_jax.modulation.networks import INPUTS, network_size
 from kapl_jax.modulation.structures import OPERATIONS
 
 _NUM = len(INPUTS)

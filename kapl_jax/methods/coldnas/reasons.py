@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.episodes.tasks import Tasks, left_out_masks, prefix_masks, with_supports
-from kapl_jax.methods.coldnas.problem import ColdNASProblem
-from kapl_jax.methods.coldnas.trained import TrainedModel
+from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.modulation.structures import OPERATIONS
 
 _USERS_SHOWN = 4
 _MOST_SIZES = 8
 
 
-def reasons(problem: ColdNASProblem, parameters: Any, structure: np.ndarray) -> dict[str, Any]:
+def reasons(model: RatingModel) -> dict[str, Any]:
     """Return reasons for the first few validation users, as results.json holds them.
 
     See `reasons_of`.
     """
-    model = TrainedModel(problem, parameters, structure)
     data = model.data
     count = min(_USERS_SHOWN, data.valid.num_users)
     everybody = model.tasks(data.valid)
@@ -30,7 +28,7 @@ def reasons(problem: ColdNASProblem, parameters: Any, structure: np.ndarray) -> 
     return reasons_of(model, users, names)
 
 
-def reasons_of(model: TrainedModel, users: Sequence[Tasks], names: Sequence[str]) -> dict[str, Any]:
+def reasons_of(model: RatingModel, users: Sequence[Tasks], names: Sequence[str]) -> dict[str, Any]:
     """Return how φ of some users moves as their support grows, and what ratings weigh.
 
     The projection is onto the two directions in which φ of all these users varies most. The effect
@@ -71,7 +69,7 @@ def _operations(structure: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _phi_path(
-    model: TrainedModel, tasks: Tasks, cells: Sequence[tuple[int, int]]
+    model: RatingModel, tasks: Tasks, cells: Sequence[tuple[int, int]]
 ) -> tuple[list[int], list[list[np.ndarray]]]:
     """Return support sizes, and for each the φ of every operation."""
     mask = np.asarray(tasks.support.mask[0])
@@ -95,7 +93,7 @@ def _project(paths: Sequence[Sequence[Sequence[np.ndarray]]]) -> list[np.ndarray
     return [(one - mean) @ plane.T for one in flat]
 
 
-def _influence(model: TrainedModel, tasks: Tasks) -> dict[str, Any]:
+def _influence(model: RatingModel, tasks: Tasks) -> dict[str, Any]:
     """Return what each support item does to the best predicted query item."""
     data, mask = model.data, np.asarray(tasks.support.mask[0])
     predicted = model.predict(with_supports(tasks, left_out_masks(mask)))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.data.cold_start import ColdStartData, describe_cold_start
 from kapl_jax.data.user_csv import (
     NewUser,
     look_up_items,
@@ -18,82 +18,129 @@ from kapl_jax.data.user_csv import (
 )
 from kapl_jax.episodes.tasks import ExampleSets, Tasks
 from kapl_jax.errors import UserError
-from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.methods.coldnas.reasons import reasons_of
-from kapl_jax.methods.coldnas.settings import ColdNASSettings, load_data
-from kapl_jax.methods.coldnas.trained import TrainedModel
-from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.recommendations import Recommendation
-from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
-from kapl_jax.modulation.networks import network_modulate
-from kapl_jax.modulation.operations import modulate
-from kapl_jax.runs.run_directory import Run
+from kapl_jax.methods.coldnas.trained import RatingModel
+from kapl_jax.runs.program import print_warnings
+from kapl_jax.runs.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class UserQuestion(Settings):
+    """A new user, to whom items are to be recommended."""
+
+    ratings: str = setting(
+        "",
+        "CSV of a new user's ratings, with the header item,rating; items are ranked.",
+        path=True,
+    )
+    user_features: str = setting("", "What is known of the new user: field=value,field=value.")
+    top: int = setting(10, "Items shown.", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class UserExplanationQuestion(Settings):
+    """A new user, and an item whose predicted rating is to be explained."""
+
+    ratings: str = setting("", "CSV of a user's ratings: header item,rating.", path=True)
+    user_features: str = setting("", "What is known of the user: field=value,field=value.")
+    item: str = setting("", "Item to explain; by default the best one.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """An item for a user.
+
+    Attributes:
+        item: Its name.
+        title: What people call it; empty where the data do not say.
+        rating: Predicted rating, in the data's range.
+        seen: Whether training held it; otherwise the model knows no more of it than its features.
+    """
+
+    item: str
+    title: str
+    rating: float
+    seen: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendations:
+    """Items for a user, best first, a `methods.predictor.Prediction`."""
+
+    items: Sequence[Recommendation]
+    warnings: tuple[str, ...] = ()
+    error: UserError | None = None
+
+    def text(self) -> str:
+        """Return the items as a table."""
+        names = [one.title or one.item for one in self.items]
+        width = max(len("item"), *map(len, names))
+        lines = [f"  rank  {'item':<{width}}  predicted rating  in training"]
+        lines += [
+            f"  {rank:>4}  {name:<{width}}  {one.rating:>16.3f}  {'yes' if one.seen else 'no'}"
+            for rank, (name, one) in enumerate(zip(names, self.items, strict=True), start=1)
+        ]
+        return "\n".join(lines)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return a list of the items."""
+        return [dataclasses.asdict(one) for one in self.items]
 
 
 class ColdNASRecommender:
-    """Ranks items for new users (`methods.recommendations.Recommender`)."""
+    """Ranks items for new users (`methods.predictor.Predictor`)."""
 
-    def __init__(self, model: TrainedModel, description: dict[str, Any]) -> None:
-        """Recommend with a trained model and its description from the model store."""
+    def __init__(self, model: RatingModel) -> None:
+        """Recommend with a trained model."""
         self.model = model
-        self.description = description
 
-    @classmethod
-    def from_run(cls, run: Run, source: DataSource) -> ColdNASRecommender:
-        """Load the best model of a run and the data that it was trained on.
+    def predict(self, question: UserQuestion) -> list[Recommendations]:
+        """Return the items with the highest predicted ratings that the user has not rated.
 
         Raises:
-            UserError: The run is not finished, or the data are not those it was trained on.
+            UserError: The ratings are missing or cannot be read, or the user has rated all items.
         """
-        store = ModelStore(Path(run.path) / "checkpoints")
-        parameters, description = store.load_best()
-        settings = settings_of(run, ColdNASSettings, source)
-        data = load_data(settings)
-        check_trained_on(run, describe_cold_start(data), "other data")
-        with store.understanding_best():
-            return cls(_model(data, parameters, description), description)
-
-    def new_user(self, ratings: Path, features: str) -> NewUser:
-        """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""
-        data = self.model.data
-        known = parse_user_features(features, data.user_features)
-        user = read_new_user(ratings, data, known)
-        unseen = _unseen_items(ratings, user)
-        return dataclasses.replace(user, warnings=(*user.warnings, *unseen, *known.warnings))
-
-    def recommend(self, user: NewUser, top: int) -> list[Recommendation]:
-        """Return the `top` items with the highest predicted ratings that the user has not rated.
-
-        Raises:
-            UserError: The user has rated all items.
-        """
-        data = self.model.data
-        rest = self._unrated(user)
+        user = self._new_user(question.ratings, question.user_features)
+        data, rest = self.model.data, self._unrated(user)
         predicted = self.model.predict(self._task(user, rest))[0]
         seen = data.items_of_training()
-        return [
+        found = [
             Recommendation(
-                data.items[rest[place]],
-                data.titles[rest[place]] if data.titles else "",
-                float(predicted[place]),
-                bool(seen[rest[place]]),
+                data.items[rest[index]],
+                data.titles[rest[index]] if data.titles else "",
+                float(predicted[index]),
+                bool(seen[rest[index]]),
             )
-            for place in np.argsort(-predicted, kind="stable")[:top]
+            for index in np.argsort(-predicted, kind="stable")[: question.top]
         ]
+        return [Recommendations(found, user.warnings)]
 
-    def explain(self, user: NewUser, item: str | None) -> dict[str, Any]:
-        """Return the reasons for one user: of `item`, or of the best one.
+    def explain(self, question: UserExplanationQuestion) -> dict[str, Any]:
+        """Return why an item, by default the best one, is predicted as it is for a user.
 
         Raises:
-            UserError: The item is unknown, or none is given and the user has rated all.
+            UserError: The ratings are missing or cannot be read, the item is unknown, or none is
+                given and the user has rated all.
         """
-        items = self._unrated(user) if item is None else self._named(item)
+        user = self._new_user(question.ratings, question.user_features)
+        print_warnings(user.warnings)
+        items = self._named(question.item) if question.item else self._unrated(user)
         found = reasons_of(self.model, [self._task(user, items)], ["this user"])
         return {
-            "structure": self.description.get("formula", ""),
-            "expressions": self.description.get("expressions", []),
+            "structure": self.model.record.get("formula", ""),
+            "expressions": self.model.record.get("expressions", []),
             **found,
         }
+
+    def _new_user(self, ratings: str, features: str) -> NewUser:
+        """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""
+        if not ratings:
+            raise UserError("--ratings: missing, expected a CSV with the header item,rating")
+        path, data = Path(ratings), self.model.data
+        known = parse_user_features(features, data.user_features)
+        user = read_new_user(path, data, known)
+        unseen = _unseen_items(path, user)
+        return dataclasses.replace(user, warnings=(*user.warnings, *unseen, *known.warnings))
 
     def _unrated(self, user: NewUser) -> np.ndarray:
         """Return the rows int[n] of the items that the user has not rated, at least one."""
@@ -132,21 +179,6 @@ class ColdNASRecommender:
             ),
             weights=jnp.ones(1),
         )
-
-
-def _model(data: ColdStartData, parameters: Any, description: dict[str, Any]) -> TrainedModel:
-    """Return the model that was kept with this description."""
-    options = dict(description["options"])
-    options["hidden_units"] = tuple(options["hidden_units"])
-    hidden = int(description["network_units"])
-    symbolic = description["search_space"] == "operations"
-    problem = ColdNASProblem(
-        data,
-        ColdNASOptions(**options),
-        modulate if symbolic else lambda weights: network_modulate(weights, hidden),
-    )
-    structure = np.array(description["structure"], bool if symbolic else np.float32)
-    return TrainedModel(problem, parameters, structure)
 
 
 def _unseen_items(ratings: Path, user: NewUser) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import SCENARIOS, Protocol
 from kapl_jax.data.rating_range import OUT_OF_RANGE, AllowedRatings, parse_allowed_ratings
 from kapl_jax.errors import UserError
-from kapl_jax.methods.coldnas.problem import ColdNASOptions
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
+from kapl_jax.methods.coldnas.problem import ColdNASOptions
 from kapl_jax.methods.coldnas.space import ModulationSpace
 from kapl_jax.methods.settings import SearchSettings, fixed, log
 from kapl_jax.runs.settings import setting
@@ -103,9 +103,7 @@ class ColdNASSettings(SearchSettings):
     decay: float = setting(
         1.0, "Factor on the learning rate after each epoch.", low=0.1, high=1, tuned=fixed
     )
-    weight_decay: float = setting(
-        0.5, "Decoupled weight decay.", low=0, high=1e4, tuned=log(10.0)
-    )
+    weight_decay: float = setting(0.5, "Decoupled weight decay.", low=0, high=1e4, tuned=log(10.0))
     unseen_rate: float = setting(
         0.1,
         "Share of users and items that training hides, as if never seen.",

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from kapl_jax.evaluation.answer_ranking import in_order, ranks_of_answers
+from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.explain.paths import Path, strongest_paths
 from kapl_jax.explain.reasoning import explain_answer
 from kapl_jax.explain.relation_matrices import RelationMatrices
@@ -18,12 +19,9 @@ from kapl_jax.explain.rule_measures import RuleMeasures, measure_rule, rule_tabl
 from kapl_jax.explain.rules import CountedRule, Rule, collect_rules, rule_of_path, rule_text
 from kapl_jax.methods.answers import Query
 from kapl_jax.methods.red_gnn.answers import ids_of
-from kapl_jax.methods.red_gnn.problem import mean_metrics
 from kapl_jax.methods.red_gnn.reasoner import Reasoner
 from kapl_jax.methods.red_gnn.tasks import Asked, Tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
-from kapl_jax.methods.trained_on import DataSource
-from kapl_jax.runs.run_directory import Run
 
 _QUERIES_AT_ONCE = 16
 # Paths that become rules, of each answer.
@@ -44,16 +42,11 @@ class MeasuredRule:
 
 
 class RedGNNExplainer:
-    """Explains the best model of a run (`methods.explanations.Explainer`)."""
+    """Explains the best model of a run (`methods.graph_predictor.Explainer`)."""
 
     def __init__(self, trained: TrainedRedGNN) -> None:
         """Explain `trained`."""
         self.trained = trained
-
-    @classmethod
-    def from_run(cls, run: Run, source: DataSource) -> RedGNNExplainer:
-        """Load the best model of a run; see `TrainedRedGNN.from_run`."""
-        return cls(TrainedRedGNN.from_run(run, source))
 
     def explain(self, query: Query, answer: str | None, top: int) -> dict[str, Any]:
         """Return the answers to a query with their reasons, as `reasoning_text` reads them.
@@ -136,7 +129,7 @@ def rules_metrics(tasks: Tasks, rules: Sequence[MeasuredRule]) -> dict[str, floa
         evidence = rule_evidence(graph, bodies, confidences, heads, relations)
         answers = jax.tree.map(lambda leaf, at=number: leaf[at], asked.queries.answers)
         ranks.append(np.asarray(rank(evidence, answers)))
-    metrics = mean_metrics(in_order(asked.queries, np.stack(ranks))[None])
+    metrics = mean_rank_metrics(in_order(asked.queries, np.stack(ranks))[None])
     return {name: float(values[0]) for name, values in metrics.items()}
 
 

@@ -25,7 +25,6 @@ from kapl_jax.methods.settings import GraphSettings, between, log
 from kapl_jax.runs.settings import setting
 
 
-
 @dataclasses.dataclass(frozen=True)
 class RedGNNSettings(GraphSettings):
     """The settings of one RED-GNN run; the program's flags are made from them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kapl_jax.methods.presentations import PRESENTATIONS
+from kapl_jax.methods import PRESENTATIONS
 from kapl_jax.methods.red_gnn.presentation import paths, rules
 from kapl_jax.runs.report.page import render
 from kapl_jax.runs.report.section import Facts, Figure, Formula, Section, Table

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.presentations import PRESENTATIONS
+from kapl_jax.methods import PRESENTATIONS
 from kapl_jax.runs.report import as_text, compare
 from kapl_jax.runs.report.page import render
 from kapl_jax.runs.results_shape import RESULTS as SHAPE

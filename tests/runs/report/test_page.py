@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.presentations import PRESENTATIONS
+from kapl_jax.methods import PRESENTATIONS
 from kapl_jax.runs.report import write_report
 from kapl_jax.runs.report.page import render
 from kapl_jax.runs.run_directory import Run, read_run
