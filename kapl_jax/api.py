@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kapl_jax.data.misspelling import did_you_mean
+from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.errors import UserError
 from kapl_jax.methods import METHODS
 from kapl_jax.methods.method import Method
@@ -15,6 +16,8 @@ from kapl_jax.methods.pipeline import run_method
 from kapl_jax.methods.predictor import Prediction, Predictor
 from kapl_jax.methods.trained import load_trained
 from kapl_jax.methods.trained_on import DataSource
+from kapl_jax.runs.compilation_cache import use_compilation_cache
+from kapl_jax.runs.program import use_cpu_cores
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.runs.settings import check_choices, make_settings
 
@@ -38,8 +41,17 @@ def run(
     given = {**{name: value for name, value in given.items() if value is not None}, **settings}
     made = make_settings(chosen.settings, given, chosen.suggested)
     check_choices(made)
-    run_method(chosen, made)
-    return load(made.workdir)
+    return run_with(chosen, made)
+
+
+def run_with(method: Method, settings: Any) -> TrainedRun:
+    """Run a method with settings of its kind; see `run`."""
+    # Where somebody has used JAX before, its devices are what they are.
+    with contextlib.suppress(RuntimeError):
+        use_cpu_cores(settings.cpu_devices)
+    use_compilation_cache(settings.compilation_cache)
+    report = run_method(method, settings)
+    return TrainedRun(read_run(settings.workdir), DataSource(), report)
 
 
 def load(
@@ -64,15 +76,17 @@ class TrainedRun:
     Attributes:
         run: What the run directory holds.
         method: Its method.
+        report: Where its report was written just now; None where none was.
     """
 
-    def __init__(self, run: Run, source: DataSource) -> None:
+    def __init__(self, run: Run, source: DataSource, report: Path | None = None) -> None:
         """Take a run whose data are where `source` says.
 
         Raises:
             UserError: Its method is not known.
         """
         self.run = run
+        self.report = report
         self.method = find_method(str(run.config.get("method")), f"{run.path}: ")
         self._source = source
 
@@ -140,7 +154,7 @@ def find_method(name: str, place: str = "") -> Method:
     """
     if name not in METHODS:
         raise UserError(
-            f"{place}method {name!r} is not known, expected one of {', '.join(METHODS)}"
-            f"{did_you_mean(name, METHODS)}"
+            f"{place}found method {quote_unknown(name, METHODS)}, expected one of "
+            f"{', '.join(METHODS)}"
         )
     return METHODS[name]

@@ -40,7 +40,7 @@ def method_program(name: str) -> None:
 
 
 def define_asking_flags(settings: type[AskSettings], questions: Questions) -> None:
-    """Define the flags of a program that asks a model: its own, and what any method can be asked."""
+    """Define the flags of a program that asks models: its own, and what they can be asked."""
     define_flags(settings)
     known = {field.name for field in dataclasses.fields(settings)}
     for kind in _kinds(questions):

@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kapl_jax.search.streaming import StreamedTrainer
-
 from experiments.benchmarking.timing import Case
 from kapl_jax.errors import UserError
 from kapl_jax.runs.compilation_cache import cache_setting
 from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.trainer import PopulationTrainer
 
 Write = Callable[[str], None]
 _LARGEST_POPULATION = 100_000
@@ -69,10 +67,6 @@ class BenchmarkSettings(Settings):
     def make_trainer(self, problem: Any, chunk_size: int) -> PopulationTrainer[Any]:
         """Return the trainer of a problem."""
         return PopulationTrainer(problem, chunk_size, precision=self.precision)
-
-    def make_streamed_trainer(self, problem: Any, chunk_size: int) -> StreamedTrainer[Any]:
-        """Return the trainer of a problem whose data the host prepares."""
-        return StreamedTrainer(problem, chunk_size, precision=self.precision)
 
 
 @dataclass(frozen=True)

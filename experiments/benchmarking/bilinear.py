@@ -17,7 +17,7 @@ from experiments.benchmarking.products import Product, products_case
 from experiments.benchmarking.timing import Case
 from kapl_jax.data.knowledge_graph import load_knowledge_graph
 from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
-from kapl_jax.methods.autoblm.space import StructureSpace
+from kapl_jax.methods.autoblm.space import BlockSpace
 from kapl_jax.runs.settings import setting
 
 _HYPERPARAMETERS = {"learning_rate": 0.2, "regularisation": 1e-3, "decay": 1.0, "dropout": 0.0}
@@ -48,9 +48,7 @@ def bilinear_benchmark(settings: BilinearSettings) -> Benchmark:
     )
     problem = AutoBLMProblem(graph, options)
     sizes = settings.curve_sizes
-    structures = StructureSpace(4).sample(
-        np.random.default_rng(0), max([settings.population, *sizes])
-    )
+    structures = BlockSpace(4).sample(np.random.default_rng(0), max([settings.population, *sizes]))
     timer = PopulationTimer(
         problem, _HYPERPARAMETERS, settings.epochs, make_trainer=settings.make_trainer
     )

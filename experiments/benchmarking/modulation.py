@@ -101,7 +101,7 @@ def _unit(users: int) -> Unit:
 
 
 def _limit(settings: ModulationSettings, problem: ColdNASProblem) -> Case:
-    users = problem.data.train.num_tasks
+    users = problem.data["train"].tasks.num_tasks
     size = min(settings.batch_size, users)
     return products_case(
         "matrix products alone",

@@ -10,7 +10,8 @@ import numpy as np
 
 from experiments.benchmarking.timing import Case
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import Chunk, PopulationTrainer
+from kapl_jax.search.population import Chunk
+from kapl_jax.search.trainer import PopulationTrainer
 
 
 class PopulationTimer:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,14 @@ from jax.typing import DTypeLike
 from experiments.benchmarking.populations import PopulationTimer
 from experiments.benchmarking.timing import Case
 from kapl_jax.bilinear.scoring import contract
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.problem import (
+    CandidateOfStep,
+    EpochKeys,
+    Problem,
+    Split,
+    TrainingState,
+)
+from kapl_jax.search.trainer import PopulationTrainer
 
 
 class Product(NamedTuple):
@@ -63,45 +71,61 @@ def products_case(
 _Operands = list[tuple[jax.Array, jax.Array]]
 
 
-class _ProductsOnly:
+class _ProductsOnly(Problem):
     """A problem of nothing but matrix products."""
 
+    data: Mapping[Split, object] = MappingProxyType({"train": (), "valid": (), "test": ()})
+    objective = "none"
+
     def __init__(self, products: Sequence[Product], steps: int, dtype: DTypeLike | None) -> None:
-        self.data = ()
         self._products = products
         self._steps = steps
         self._dtype = dtype
 
     def init(
         self, key: jax.Array, candidate: jax.Array, hyperparameters: dict[str, jax.Array]
-    ) -> _Operands:
+    ) -> TrainingState:
         """Return random operands."""
         del candidate, hyperparameters
-        return [
+        operands = [
             (
                 jax.random.normal(key, (one.rows, one.inputs)),
                 jax.random.normal(key, (one.outputs, one.inputs)),
             )
             for one in self._products
         ]
+        return TrainingState({"params": operands}, ())
 
-    def train_epoch(
+    def train_block(
         self,
-        state: _Operands,
-        candidate: jax.Array,
+        state: TrainingState,
+        candidate_of_step: CandidateOfStep,
         hyperparameters: dict[str, jax.Array],
         epoch: jax.Array,
-        keys: object,
+        keys: EpochKeys,
         data: object,
-    ) -> tuple[_Operands, jax.Array]:
+        block: object,
+    ) -> tuple[TrainingState, jax.Array]:
         """Multiply as often as an epoch does; each step's operands depend on the step before."""
-        del candidate, hyperparameters, epoch, keys, data
+        del candidate_of_step, hyperparameters, epoch, keys, data, block
 
-        def step(state: _Operands, _: None) -> tuple[_Operands, None]:
-            return [self._multiply(left, right) for left, right in state], None
+        def step(operands: _Operands, _: None) -> tuple[_Operands, None]:
+            return [self._multiply(left, right) for left, right in operands], None
 
-        state, _ = jax.lax.scan(step, state, None, length=self._steps)
-        return state, state[0][0][0, 0]
+        operands, _ = jax.lax.scan(step, state.variables["params"], None, length=self._steps)
+        return TrainingState({"params": operands}, ()), operands[0][0][0, 0]
+
+    def evaluate_block(
+        self, variables: dict[str, Any], candidate: jax.Array, data: object, block: object
+    ) -> jax.Array:
+        """Return nothing of worth; see `Problem`."""
+        del variables, candidate, data, block
+        return jnp.zeros(())
+
+    def metrics(self, split: Split, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return nothing of worth; see `Problem`."""
+        del split
+        return {self.objective: np.asarray(values[0], np.float64)}
 
     def _multiply(self, left: jax.Array, right: jax.Array) -> tuple[jax.Array, jax.Array]:
         out = contract("qd,nd->qn", left, right, self._dtype)
@@ -109,12 +133,3 @@ class _ProductsOnly:
             contract("qn,nd->qd", out, right, self._dtype),
             contract("qn,qd->nd", out, left, self._dtype),
         )
-
-    def evaluate(self, state: object, candidate: jax.Array, data: object) -> dict[str, jax.Array]:
-        """Return nothing; see `Problem.evaluate`."""
-        del state, candidate, data
-        return {"none": jnp.zeros(())}
-
-    def score(self, metrics: dict[str, Any]) -> Any:
-        """Return nothing of worth; see `Problem.score`."""
-        return metrics["none"]

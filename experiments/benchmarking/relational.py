@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from kapl_jax.search.streaming import StreamedTrainer
 
 from experiments.benchmarking.benchmark import (
     Benchmark,
@@ -19,15 +18,17 @@ from experiments.benchmarking.populations import PopulationTimer
 from experiments.benchmarking.products import Product, products_case
 from experiments.benchmarking.timing import Case
 from kapl_jax.data.reasoning import load_reasoning_data
-from kapl_jax.methods.red_gnn.defaults import suggested
+from kapl_jax.methods.red_gnn.defaults import SUGGESTED
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem
-from kapl_jax.methods.red_gnn.tasks import Tasks, first_of, make_tasks
+from kapl_jax.methods.red_gnn.tasks import Asked, Tasks, first_of, make_tasks
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.regimes import DenseRegime
 from kapl_jax.runs.settings import setting
 from kapl_jax.search.individual import Individual
+from kapl_jax.search.problem import Split
+from kapl_jax.search.trainer import PopulationTrainer
 
 _HYPERPARAMETERS = {"learning_rate": 1e-3, "decay": 1.0, "weight_decay": 1e-4, "dropout": 0.0}
 _CANDIDATE = np.zeros(5, np.int8)
@@ -54,7 +55,7 @@ class RelationalSettings(BenchmarkSettings):
 def relational_benchmark(settings: RelationalSettings) -> Benchmark:
     """Return the benchmark: ours, the limit, and PyTorch where it is installed."""
     data = load_reasoning_data(settings.dataset, settings.data_dir or None)
-    published = suggested(data.name) or suggested("umls")
+    published = SUGGESTED.get(data.name) or SUGGESTED["umls"]
     options = RedGNNOptions(
         num_layers=settings.num_layers or published["num_layers"],
         hidden_dim=settings.embedding_dim or published["hidden_dim"],
@@ -66,7 +67,7 @@ def relational_benchmark(settings: RelationalSettings) -> Benchmark:
     tasks = make_tasks(data, options.batch_size)
     problem = _FewBatches(tasks, options, settings.steps)
     timer = PopulationTimer(
-        problem, _HYPERPARAMETERS, settings.epochs, settings.steps, settings.make_streamed_trainer
+        problem, _HYPERPARAMETERS, settings.epochs, settings.steps, settings.make_trainer
     )
     seeds = np.repeat(_CANDIDATE[None], max([settings.population, *settings.curve_sizes]), axis=0)
     training = settings.part == "training"
@@ -106,6 +107,10 @@ class _FewBatches(RedGNNProblem):
         graph, batches, weights = super()._epoch(0)
         return graph, batches[:, : self.steps], weights[: self.steps]
 
+    def asked(self, split: Split) -> Asked:
+        """Return the first batches of queries only."""
+        return first_of(super().asked(split), self.steps)
+
     @property
     def batches(self) -> tuple[RelationalGraph, np.ndarray]:
         """The graph, and the queries int32[3, S, B]."""
@@ -115,15 +120,13 @@ class _FewBatches(RedGNNProblem):
 
 def _evaluation(problem: _FewBatches) -> Case:
     """Return the case of ranking the answers of the first validation batches."""
-    trainer = StreamedTrainer(problem)
+    trainer = PopulationTrainer(problem)
     chunk = trainer.start([Individual(_CANDIDATE, _HYPERPARAMETERS, 0)], 1)
 
     def measure() -> float:
-        asked = first_of(problem.tasks.valid, problem.steps)
         began = time.perf_counter()
-        blocks = problem.asked_blocks(asked, "benchmark")
-        trainer.apply_blocks(chunk, problem.evaluate_block, blocks)
-        return (time.perf_counter() - began) / len(asked.queries.heads)
+        trainer.evaluate(chunk, "valid")
+        return (time.perf_counter() - began) / len(problem.asked("valid").queries.heads)
 
     return Case("kapl_jax", measure)
 
@@ -168,4 +171,4 @@ def _torch_cases(settings: RelationalSettings, problem: _FewBatches) -> list[Cas
     graph, batches = problem.batches
     if settings.part == "training":
         return training_cases(problem, graph, batches, _HYPERPARAMETERS)
-    return ranking_cases(problem, first_of(problem.tasks.valid, problem.steps), _HYPERPARAMETERS)
+    return ranking_cases(problem, problem.asked("valid"), _HYPERPARAMETERS)

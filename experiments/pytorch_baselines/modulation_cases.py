@@ -77,8 +77,7 @@ def modulation_work(
     Raises:
         UserError: Items or users are more than an id.
     """
-    table = problem.data.item_fields
-    train = problem.data.train
+    table, train = problem.data["train"].item_fields, problem.data["train"].tasks
     if len(table) != 1 or len(train.features) != 1 or table[0].shape[1] != 1:
         raise UserError(
             f"--dataset={problem.cold_start.name}: several fields an item or a user, which the "
@@ -87,7 +86,7 @@ def modulation_work(
     rng = np.random.default_rng(0)
     rows = np.asarray(table[0])[:, 0]
     keys = jax.random.split(jax.random.key(0), len(structures))
-    init = jax.vmap(lambda key, one: problem.init(key, one, {}).parameters)
+    init = jax.vmap(problem.init_parameters)
     initial = jax.jit(init)(keys, structures)
     return ModulationWork(
         users=np.asarray(train.features[0])[:, 0],

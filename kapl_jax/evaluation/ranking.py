@@ -104,9 +104,7 @@ def half_places(scores: jax.Array, target_scores: jax.Array) -> jax.Array:
     return not_worse.astype(jnp.int32) + better.astype(jnp.int32)
 
 
-def rank_all(
-    batches: RankingBatches, score_tails: ScoreFn, score_heads: ScoreFn
-) -> tuple[jax.Array, jax.Array]:
+def rank_all(batches: RankingBatches, score_tails: ScoreFn, score_heads: ScoreFn) -> jax.Array:
     """Rank all triples in both directions, one batch of scores in memory at a time.
 
     Traceable: may be compiled, and mapped over a population whose parameters the score functions

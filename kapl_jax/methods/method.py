@@ -1,4 +1,4 @@
-"""What a method is: one value that all programs, the report, the Python API and tests go through."""
+"""What a method is: one value that programs, report, Python API and tests go through."""
 
 from __future__ import annotations
 

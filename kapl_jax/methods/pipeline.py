@@ -246,11 +246,14 @@ class SearchPipeline:
         return SearchContext(
             self.space,
             self.settings.seed,
-            proxy=RecordedProxy(lambda some: self._shared_weights.scores(some), self.record),
+            proxy=RecordedProxy(self._shared_scores, self.record),
             relaxation=self._relaxation,
             start=lambda rng, count: first_structures(self.settings, self.space, rng, count),
             pool_size=self.settings.one_shot_pool,
         )
+
+    def _shared_scores(self, structures: np.ndarray) -> np.ndarray:
+        return self._shared_weights.scores(structures)
 
     def _relaxation(self) -> np.ndarray:
         if self.method.relaxation is None:

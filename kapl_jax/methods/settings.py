@@ -14,8 +14,8 @@ from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 
 Tuned = Callable[["SearchSettings", float, float], float]
-"""How tuning varies a hyperparameter, `(settings, its value in the search, at) -> value`, where `at`
-is drawn from -1 to 1."""
+"""How tuning varies a hyperparameter, `(settings, its value in the search, at) -> value`; `at` is
+drawn from -1 to 1."""
 
 
 def log(factor: float) -> Tuned:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from kapl_jax.data.registry import kind_of
 from kapl_jax.errors import UserError
 from kapl_jax.methods.settings import SearchSettings
+from kapl_jax.runs.compilation_cache import cache_setting
 from kapl_jax.runs.config import CONFIG, differing_data
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.runs.settings import Settings, recorded_settings, setting
@@ -37,6 +38,7 @@ class AskSettings(Settings):
     workdir: str = setting("", "Run directory of a finished run.", path=True)
     data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
     dataset: str = setting("", "Name or path of the data; by default where the run had them.")
+    compilation_cache: str = cache_setting()
 
     @property
     def source(self) -> DataSource:

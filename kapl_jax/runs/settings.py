@@ -6,13 +6,14 @@ import dataclasses
 import math
 import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from absl import flags
 
+from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.errors import UserError
 from kapl_jax.paths import expand_user
 from kapl_jax.runs.config import CONFIG, config_of
@@ -85,10 +86,12 @@ class Settings:
                 _check_range(field, getattr(self, field.name))
 
 
-def define_flags(settings: type[Any]) -> None:
-    """Define an absl flag for every field of the dataclass `settings`."""
+def define_flags(settings: type[Any], besides: Container[str] = ()) -> None:
+    """Define an absl flag for every field of the dataclass `settings`, besides those there are."""
     kinds = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
+        if field.name in besides:
+            continue
         kind, default = kinds[field.name], cast(Any, field.default)
         if kind not in _TYPES:
             raise TypeError(f"{settings.__name__}.{field.name}: no flag for the type {kind}")
@@ -137,8 +140,13 @@ def make_settings(
             that is continued keeps to the name that it began with, however its data are called now.
 
     Raises:
-        UserError: A value is out of range.
+        UserError: There is no such setting, or a value is of another kind or out of range.
     """
+    known = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise UserError(f"{quote_unknown(name, known)}: there is no such setting")
+    check_kinds(settings, given)
     defaults_of = {field.name: field.default for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     fitting = suggested.get(_name_of_data({**defaults_of, **given}), {})
     return settings(**{**fitting, **given})
@@ -155,26 +163,34 @@ def recorded_settings(folder: Path, config: Mapping[str, Any], kind: type[T]) ->
     Raises:
         UserError: A value is not of the kind that it should be, or out of range.
     """
-    recorded, kinds = config.get("settings", {}), typing.get_type_hints(kind)
+    recorded = config.get("settings", {})
     known = {
         field.name: recorded[field.name]
         for field in dataclasses.fields(kind)  # type: ignore[arg-type]
         if field.name in recorded and field.metadata["identity"]
     }
-    for name, value in known.items():
-        allowed = (int, float) if kinds[name] is float else kinds[name]
-        is_flag = isinstance(value, bool) and kinds[name] is not bool
-        if is_flag or not isinstance(value, allowed):
-            raise UserError(
-                f"{folder / CONFIG}: settings: {name}: found {kind_of_json(value)}, expected "
-                f"{kind_of_json(kinds[name]())}"
-            )
     try:
+        check_kinds(kind, known)
         settings = kind(**known)
         check_choices(settings)
     except UserError as error:
         raise UserError(f"{folder / CONFIG}: settings: {error}") from None
     return settings
+
+
+def check_kinds(settings: type[Any], values: Mapping[str, Any]) -> None:
+    """Check that values by name are of the kinds that the fields of a dataclass declare.
+
+    Raises:
+        UserError: One is not.
+    """
+    kinds = typing.get_type_hints(settings)
+    for name, value in values.items():
+        kind = typing.get_origin(kinds[name]) or kinds[name]
+        allowed = (int, float) if kind is float else kind
+        is_flag = isinstance(value, bool) and kind is not bool
+        if is_flag or not isinstance(value, allowed):
+            raise UserError(f"{name}: found {kind_of_json(value)}, expected {kind_of_json(kind())}")
 
 
 def check_choices(settings: Any) -> None:

@@ -28,7 +28,7 @@ def _load(settings: AutoBLMSettings, config: Mapping[str, Any]) -> KnowledgeGrap
 
 
 def _summary(finished: Finished) -> dict[str, Any]:
-    """Return test metrics by relation and by pattern, averaged over seeds, and the cost of a query."""
+    """Return test metrics by relation and by pattern, and the cost of a query."""
     problem = cast(AutoBLMProblem, finished.problem)
     graph: KnowledgeGraph = problem.graph
     ranks = problem.ranks("test", finished.test_values())
@@ -65,7 +65,7 @@ AUTOBLM = Method(
     options=training_options,
     problem=AutoBLMProblem,
     summary=_summary,
-    predictor=lambda model: GraphPredictor(AutoBLMAnswerer.of(model)),
+    predictor=lambda model: GraphPredictor(AutoBLMAnswerer(model)),
     predicts=GraphQuestion,
     presentation=PRESENTATION,
     embedded="umls",

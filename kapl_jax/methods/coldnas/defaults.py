@@ -31,8 +31,3 @@ SUGGESTED: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """By the name of the data set, settings that differ from the defaults of `ColdNASSettings`."""
-
-
-def suggested(dataset: str) -> Mapping[str, Any]:
-    """Return the settings suggested for a data set, by name; none for one that is not known."""
-    return SUGGESTED.get(dataset, {})

@@ -51,8 +51,3 @@ SUGGESTED: Mapping[str, Mapping[str, Any]] = {
     "nell_v1": _published(0.0021, 0.9937, 0.000189, 48, 5, 0.246, "relu", 10),
 }
 """By the name of the data set, settings that differ from the defaults of `RedGNNSettings`."""
-
-
-def suggested(dataset: str) -> Mapping[str, Any]:
-    """Return the settings suggested for a data set, by name; none for one that is not known."""
-    return SUGGESTED.get(dataset, {})

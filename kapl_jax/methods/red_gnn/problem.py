@@ -256,7 +256,7 @@ class RedGNNProblem(Problem):
 
 
 def _optimizer(weight_decay: jax.Array, rate: jax.Array) -> optax.GradientTransformation:
-    """Return Adam with the penalty's gradient added to the loss's, as the published program does."""
+    """Return Adam; weight decay is added to the gradient, as in the published program."""
     return optax.chain(
         optax.add_decayed_weights(weight_decay),
         optax.scale_by_adam(),
