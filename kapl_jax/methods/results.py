@@ -94,11 +94,12 @@ def make_results(finished: Finished) -> dict[str, Any]:
     hyperparameters = rows[best.name]["hyperparameters"]
     description = {"name": best.name, **described, "hyperparameters": hyperparameters}
     pipeline.store.keep_best(finished.model.variables, description)
+    added = pipeline.method.summary(finished)
     return {
-        "best": description,
+        **added,
+        "best": {**description, **added.get("best", {})},
         **result_rows(finished.contenders, finished.outcomes, rows),
         "parameters": rows[best.name]["parameters"],
-        **pipeline.method.summary(finished),
     }
 
 

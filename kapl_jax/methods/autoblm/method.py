@@ -34,6 +34,7 @@ def _summary(finished: Finished) -> dict[str, Any]:
     ranks = problem.ranks("test", finished.test_values())
     patterns = relation_patterns(graph.training_triples, graph.num_relations)
     return {
+        "best": {"embedding_dim": problem.options.embedding_dim},
         "by_relation": metrics_by_relation(ranks, graph.test, patterns, graph.relations),
         "by_pattern": metrics_by_pattern(ranks, graph.test, patterns),
         "flops_per_query": flops_per_query(

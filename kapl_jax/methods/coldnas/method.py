@@ -48,6 +48,7 @@ def _summary(finished: Finished) -> dict[str, Any]:
     settings, data = cast(ColdNASSettings, pipeline.settings), cast(ColdStartData, pipeline.data)
     problem, best = cast(ColdNASProblem, finished.problem), finished.best.structure
     results: dict[str, Any] = {
+        "best": {"embedding_dim": problem.options.embedding_dim},
         "objective": settings.objective,
         "adapted_per_user": adapted_per_user(problem.options, data, best),
         "unseen_items": unseen_items(data),
