@@ -47,7 +47,7 @@ class JoinedDense(nn.Module):
         shape = (width + tasks.shape[-1], self.features)
         kernel = self.param("kernel", _KERNEL_INIT, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        of_tasks = tasks @ kernel[width:] + bias
+        of_tasks = tasks @ kernel[width:] + bias[None]
         return jnp.asarray(rows @ kernel[:width] + layout.spread(of_tasks))
 
 

@@ -22,7 +22,7 @@ def test_the_joined_layer_is_a_layer_on_joined_rows():
     tasks = rng.normal(size=(3, 2)).astype(np.float32)
     module = JoinedDense(5)
     variables = started(module, rows, tasks, LAYOUT)
-    variables["params"]["bias"] += np.arange(5)
+    variables["params"]["bias"] += np.arange(5, dtype=np.float32)
     joined = np.concatenate([rows, np.repeat(tasks, [3, 3, 2], axis=0)], axis=1)
     expected = dense(5).apply(variables, joined)
     assert expected.shape == (8, 5)
