@@ -4,7 +4,6 @@ import json
 import numpy as np
 import pytest
 
-from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
 from tests.data.rating_folders import write_lastfm
@@ -16,7 +15,7 @@ def data(tmp_path):
 
 
 def test_description_is_json(data):
-    described = describe_cold_start(data)
+    described = data.describe()
     assert json.loads(json.dumps(described)) == described
     digest = described.pop("digest")
     assert len(digest) == 16
@@ -32,9 +31,9 @@ def test_description_is_json(data):
 
 
 def test_digest_is_that_of_the_content(data):
-    digest = describe_cold_start(data)["digest"]
+    digest = data.describe()["digest"]
     same = dataclasses.replace(data, name="other", warnings=("odd",), titles=("any",))
-    assert describe_cold_start(same)["digest"] == digest
+    assert same.describe()["digest"] == digest
     for changed in (
         dataclasses.replace(data, items=data.items[::-1]),
         dataclasses.replace(data, rating_range=(0.0, 2.0)),
@@ -52,7 +51,7 @@ def test_digest_is_that_of_the_content(data):
             data, item_features=dataclasses.replace(data.item_features, sizes=(99,))
         ),
     ):
-        assert describe_cold_start(changed)["digest"] != digest
+        assert changed.describe()["digest"] != digest
 
 
 def test_items_of_training_ignores_padding(data):

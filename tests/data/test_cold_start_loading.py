@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from kapl_jax.data import cold_start_loading as module
-from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.data.rating_range import AllowedRatings
@@ -37,7 +36,7 @@ def test_registered_name_in_a_folder_of_data(tmp_path, cache):
 def test_tasks_of_the_files_do_not_depend_on_the_protocol(tmp_path):
     folder = str(write_lastfm(tmp_path / "toy"))
     first, second = (
-        describe_cold_start(load_cold_start(folder, None, Protocol(seed=seed))) for seed in (0, 1)
+        load_cold_start(folder, None, Protocol(seed=seed)).describe() for seed in (0, 1)
     )
     assert first == second
 

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.data.knowledge_graph import load_knowledge_graph
@@ -21,9 +20,7 @@ from kapl_jax.data.reasoning import load_reasoning_data
 from kapl_jax.data.unseen import UNSEEN_ENTITIES
 from kapl_jax.data.user_csv import read_new_user, read_user_features
 from kapl_jax.errors import UserError
-from kapl_jax.methods.graphs import describe_graph
-from kapl_jax.methods.queries import read_queries
-from kapl_jax.methods.reasoning_data import describe_reasoning_data
+from kapl_jax.methods.graph_predictor import read_queries
 from tests.data.graph_folders import (
     Graph,
     small_graph,
@@ -113,7 +110,7 @@ def load_graph(path, rng):
     unseen = UNSEEN_ENTITIES[rng.integers(3)]
     graph = load_knowledge_graph(str(path), None, unseen)
     check_graph(graph)
-    return describe_graph(graph)
+    return graph.describe()
 
 
 def load_pair(path, rng):
@@ -122,7 +119,7 @@ def load_pair(path, rng):
     if data.inductive is not None:
         check_graph(data.inductive)
         assert data.inductive.relations == data.graph.relations
-    return describe_reasoning_data(data)
+    return data.describe()
 
 
 def load_ratings(path, rng):
@@ -145,7 +142,7 @@ def load_ratings(path, rng):
         ):
             assert ((ratings[mask] >= np.float32(low)) & (ratings[mask] <= np.float32(high))).all()
             assert ((items >= 0) & (items < len(data.items))).all()
-    return describe_cold_start(data)
+    return data.describe()
 
 
 def load_queries(path, rng):

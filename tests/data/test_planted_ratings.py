@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.data.planted_ratings import planted_cold_start
 from kapl_jax.methods.coldnas.defaults import SUGGESTED
@@ -40,7 +39,7 @@ def test_the_structure_scales_the_input():
 
 def test_it_follows_from_the_seed():
     first, again, other = (
-        describe_cold_start(one)["digest"]
+        one.describe()["digest"]
         for one in (
             planted(),
             planted_cold_start(Protocol(seed=0, query_items=10)),

@@ -7,20 +7,20 @@ from kapl_jax.bilinear.algebra import canonical_form, is_degenerate, transform
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.bilinear.structures import parse_structure
 from kapl_jax.errors import UserError
-from kapl_jax.methods.autoblm.space import StructureSpace
+from kapl_jax.methods.autoblm.space import BlockSpace
 from kapl_jax.search.space import GrowingSpace
 
 BLOCKS = pytest.mark.parametrize("num_blocks", [2, 3, 4, 5])
 
 
 def test_it_is_a_growing_space():
-    space: GrowingSpace = StructureSpace()
+    space: GrowingSpace = BlockSpace()
     assert space.size(preset("complex")[None]).tolist() == [8]
 
 
 @BLOCKS
 def test_samples_are_valid_and_repeatable(num_blocks):
-    space = StructureSpace(num_blocks)
+    space = BlockSpace(num_blocks)
     drawn = space.sample(np.random.default_rng(0), 40)
     assert drawn.dtype == np.int8
     assert drawn.shape == (40, num_blocks, num_blocks)
@@ -30,19 +30,19 @@ def test_samples_are_valid_and_repeatable(num_blocks):
 
 
 def test_samples_respect_the_largest_size():
-    space = StructureSpace(num_blocks=4, max_nonzero=8)
+    space = BlockSpace(num_blocks=4, max_nonzero=8)
     sizes = space.size(space.sample(np.random.default_rng(0), 60))
     assert sizes.min() >= 4
     assert sizes.max() == 8
 
 
 def test_no_sample():
-    assert StructureSpace().sample(np.random.default_rng(0), 0).shape == (0, 4, 4)
+    assert BlockSpace().sample(np.random.default_rng(0), 0).shape == (0, 4, 4)
 
 
 def test_sizes_are_uniform_and_structures_uniform_given_the_size():
     """All structures of two blocks are few enough to count."""
-    space = StructureSpace(num_blocks=2)
+    space = BlockSpace(num_blocks=2)
     everything = np.array(list(product(range(-2, 3), repeat=4)), np.int8).reshape(-1, 2, 2)
     valid = everything[space.is_valid(everything)]
     drawn = space.sample(np.random.default_rng(0), 30_000)
@@ -57,7 +57,7 @@ def test_sizes_are_uniform_and_structures_uniform_given_the_size():
 
 
 def test_validity():
-    space = StructureSpace(num_blocks=2, max_nonzero=3)
+    space = BlockSpace(num_blocks=2, max_nonzero=3)
     texts = {"1 0; 0 2": True, "1 2; 0 1": True, "1 2; 1 2": False, "1 0; 0 1": False}
     texts |= {"1 2; -1 2": False, "0 0; 0 0": False}  # the first of these is only too large
     structures = np.stack([parse_structure(text) for text in texts])
@@ -65,7 +65,7 @@ def test_validity():
 
 
 def test_mutation_changes_each_entry_with_the_stated_probability():
-    space = StructureSpace()
+    space = BlockSpace()
     rng = np.random.default_rng(0)
     parent = preset("distmult")
     children = np.stack([space.mutate(rng, parent) for _ in range(4000)])
@@ -81,7 +81,7 @@ def test_mutation_changes_each_entry_with_the_stated_probability():
 
 
 def test_cross_over_takes_each_entry_from_either_parent():
-    space = StructureSpace()
+    space = BlockSpace()
     rng = np.random.default_rng(0)
     first, second = preset("quate"), -preset("quate")
     children = np.stack([space.cross_over(rng, first, second) for _ in range(500)])
@@ -93,7 +93,7 @@ def test_cross_over_takes_each_entry_from_either_parent():
 
 @pytest.mark.parametrize(("num_blocks", "classes"), [(2, 2), (3, 3), (4, 5), (5, 7)])
 def test_seeds_are_all_classes_of_the_smallest_size(num_blocks, classes):
-    space = StructureSpace(num_blocks)
+    space = BlockSpace(num_blocks)
     seeds = space.seeds(np.random.default_rng(0), 100)
     assert len(seeds) == classes
     assert len(np.unique(space.canonical(seeds), axis=0)) == classes
@@ -102,21 +102,21 @@ def test_seeds_are_all_classes_of_the_smallest_size(num_blocks, classes):
 
 
 def test_seeds_of_three_blocks_cover_every_valid_structure_of_that_size():
-    space = StructureSpace(num_blocks=3)
+    space = BlockSpace(num_blocks=3)
     seeds = {seed.tobytes() for seed in space.canonical(space.seeds(np.random.default_rng(0), 9))}
-    drawn = StructureSpace(num_blocks=3, max_nonzero=3).sample(np.random.default_rng(0), 200)
+    drawn = BlockSpace(num_blocks=3, max_nonzero=3).sample(np.random.default_rng(0), 200)
     assert {structure.tobytes() for structure in space.canonical(drawn)} == seeds
 
 
 def test_few_seeds_are_a_random_choice():
-    space = StructureSpace()
+    space = BlockSpace()
     chosen = {space.seeds(np.random.default_rng(k), 1).tobytes() for k in range(40)}
     assert len(chosen) == 5
 
 
 @BLOCKS
 def test_growing_adds_two_blocks_and_keeps_the_rest(num_blocks):
-    space = StructureSpace(num_blocks)
+    space = BlockSpace(num_blocks)
     rng = np.random.default_rng(0)
     for parent in space.seeds(rng, 10):
         child = space.grow(rng, parent)
@@ -127,7 +127,7 @@ def test_growing_adds_two_blocks_and_keeps_the_rest(num_blocks):
 
 
 def test_growth_draws_all_relations_and_signs_and_can_be_set():
-    space = StructureSpace(growth=3)
+    space = BlockSpace(growth=3)
     rng = np.random.default_rng(0)
     parent = preset("distmult")
     children = np.stack([space.grow(rng, parent) for _ in range(200)])
@@ -138,7 +138,7 @@ def test_growth_draws_all_relations_and_signs_and_can_be_set():
 
 
 def test_growing_a_nearly_full_structure_fills_it():
-    space = StructureSpace()
+    space = BlockSpace()
     parent = preset("quate")
     parent[1, 2] = 0
     assert np.count_nonzero(space.grow(np.random.default_rng(0), parent)) == 16
@@ -148,7 +148,7 @@ def test_growing_a_nearly_full_structure_fills_it():
 
 @BLOCKS
 def test_features_and_validity_are_invariant(num_blocks):
-    space = StructureSpace(num_blocks)
+    space = BlockSpace(num_blocks)
     rng = np.random.default_rng(0)
     structures = space.sample(rng, 50)
     moved = transform(
@@ -165,11 +165,11 @@ def test_features_and_validity_are_invariant(num_blocks):
 
 
 def test_features_hold_the_share_of_blocks_last():
-    assert StructureSpace().features(preset("complex")[None])[0, -1] == 0.5
+    assert BlockSpace().features(preset("complex")[None])[0, -1] == 0.5
 
 
 def test_canonical_and_validity_follow_the_algebra():
-    space = StructureSpace()
+    space = BlockSpace()
     structures = space.sample(np.random.default_rng(0), 10)
     assert (space.canonical(structures) == canonical_form(structures)).all()
     structures[0, 0] = 0
@@ -177,7 +177,7 @@ def test_canonical_and_validity_follow_the_algebra():
 
 
 def test_description_is_the_formula():
-    assert StructureSpace(2).describe(parse_structure("1 0; 0 -2")) == "⟨h1,r1,t1⟩ − ⟨h2,r2,t2⟩"
+    assert BlockSpace(2).describe(parse_structure("1 0; 0 -2")) == "⟨h1,r1,t1⟩ − ⟨h2,r2,t2⟩"
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_description_is_the_formula():
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(UserError, match=message):
-        StructureSpace(**settings)
+        BlockSpace(**settings)

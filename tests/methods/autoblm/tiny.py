@@ -11,7 +11,7 @@ import numpy as np
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.trainer import PopulationTrainer
 from tests.data.graph_folders import Graph, write_plain
 from tests.evaluation.slow import rank_bounds
 
