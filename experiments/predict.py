@@ -48,7 +48,11 @@ def main(argv: list[str]) -> None:
             print(answer.text())
     refused = sum(answer.error is not None for answer in answers)
     if refused:
-        raise UserError(f"{refused} of {len(answers)} questions with unknown names were left out")
+        # A question alone is refused as a whole: these are of a file.
+        raise UserError(
+            f"{question.queries}: {refused} of {len(answers)} questions with unknown names were "
+            "left out"
+        )
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import hypothesis
 import jax
 import pytest
+from absl import flags
 
 # Tests of several devices need eight; the others must not mind how many there are.
 jax.config.update("jax_num_cpu_devices", int(os.environ.get("KAPL_TEST_DEVICES", "8")))
@@ -66,3 +68,13 @@ def compiled_plainly() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def flag_values(monkeypatch: pytest.MonkeyPatch) -> flags.FlagValues:
+    """Flags of a test's own: absl keeps one set for a whole process."""
+    own = flags.FlagValues()
+    monkeypatch.setattr(flags, "FLAGS", own)
+    for name in ("DEFINE", "DEFINE_multi"):
+        monkeypatch.setattr(flags, name, partial(getattr(flags, name), flag_values=own))
+    return own

@@ -190,7 +190,8 @@ def check_kinds(settings: type[Any], values: Mapping[str, Any]) -> None:
         allowed = (int, float) if kind is float else kind
         is_flag = isinstance(value, bool) and kind is not bool
         if is_flag or not isinstance(value, allowed):
-            raise UserError(f"{name}: found {kind_of_json(value)}, expected {kind_of_json(kind())}")
+            expected = "a whole number" if kind is int else kind_of_json(kind())
+            raise UserError(f"{name}: found {kind_of_json(value)}, expected {expected}")
 
 
 def check_choices(settings: Any) -> None:

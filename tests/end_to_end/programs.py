@@ -125,14 +125,7 @@ def environment(compiled: Path) -> Iterator[dict[str, str]]:
 
 def start_server(compiled: Path) -> None:
     """Start the server; does nothing when it runs already."""
-    _SERVER.set_forkserver_preload(
-        [
-            "kapl_jax.methods.autoblm.pipeline",
-            "kapl_jax.methods.coldnas.pipeline",
-            "kapl_jax.methods.red_gnn.pipeline",
-            "kapl_jax.methods.registry",
-        ]
-    )
+    _SERVER.set_forkserver_preload(["kapl_jax.programs"])
     with environment(compiled):
         process = _SERVER.Process(target=_nothing)
         process.start()

@@ -182,8 +182,8 @@ def test_ratings_that_cannot_be_used(finished, lines, words):
     [
         ("predict", ("--user_features=jab=a",), ("--user_features: ", "'jab'", "mean 'job'")),
         ("predict", ("--user_features=job",), ("--user_features: found 'job'", "field=value")),
-        ("predict", ("--head=i2",), ("--head: given with --ratings",)),
-        ("predict", ("--queries=user.csv",), ("--queries: given with --ratings",)),
+        ("predict", ("--head=i2",), ("--head: given for run, a run of coldnas", "expected --ratings")),
+        ("predict", ("--queries=user.csv",), ("--queries: given for run, a run of coldnas", "expected --ratings")),
         ("predict", ("--ratings=none.csv",), ("none.csv",)),
         ("predict", ("--workdir=ratings",), ("ratings: not a run directory",)),
         ("predict", ("--top=0",), ("--top=0",)),
@@ -201,13 +201,17 @@ def test_questions_that_cannot_be_answered(finished, program, arguments, words):
 def test_a_run_of_the_other_kind(finished, tmp_path):
     asked = ("--head=i2", "--relation=likes")
     done = run_program(finished, "predict", "--workdir=run", *asked)
-    assert_one_line_error(done, "no answers from the method 'coldnas'", "give --ratings")
+    assert_one_line_error(done, "--head: given for run, a run of coldnas; expected --ratings")
     config = json.loads((finished / "run" / "config.json").read_text())
     (tmp_path / "graph_run").mkdir()
     (tmp_path / "graph_run" / "config.json").write_text(json.dumps({**config, "method": "autoblm"}))
     other = ("--workdir=graph_run", f"--ratings={finished / 'user.csv'}")
     done = run_program(tmp_path, "predict", *other)
-    assert_one_line_error(done, "no recommendations from the method 'autoblm'", "give --head")
+    told = "--ratings: given for graph_run, a run of autoblm; expected --head, --relation, --tail"
+    assert_one_line_error(done, told)
+    done = run_program(tmp_path, "explain", "--workdir=graph_run", "--head=a", "--relation=b")
+    told = "graph_run: no explanations from the method 'autoblm', expected coldnas, red_gnn"
+    assert_one_line_error(done, told)
 
 
 def test_lastfm(tmp_path, compiled, shared_data):

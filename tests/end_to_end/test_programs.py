@@ -142,7 +142,7 @@ def test_queries_with_unknown_names_do_not_stop_the_others(finished):
     assert told[0].startswith("error: some.txt:2: found unknown entity 'nobody'")
     assert "unknown relation 'Relation_1' (did you mean 'relation_1'" in told[1]
     assert told[1].startswith("error: some.txt:3: ")
-    assert told[2:] == ["error: some.txt: 2 of 4 queries with unknown names were left out"]
+    assert told[2:] == ["error: some.txt: 2 of 4 questions with unknown names were left out"]
     assert [found[1]["error"], found[2]["error"]] == [
         line.removeprefix("error: ") for line in told[:2]
     ]
@@ -156,7 +156,7 @@ def test_queries_with_unknown_names_do_not_stop_the_others(finished):
     ("arguments", "words"),
     [
         (("--queries=q.txt", "--head=entity_3"), ("--head: given with --queries",)),
-        (("--queries=q.txt", "--ratings=r.csv"), ("--queries: given with --ratings",)),
+        (("--queries=q.txt", "--ratings=r.csv"), ("--ratings: given for run, a run of autoblm", "--queries")),
         (
             ("--head=entity_33", "--relation=relation_1"),
             ("--head=entity_33", "unknown entity 'entity_33'", "did you mean 'entity_3'"),
@@ -192,4 +192,4 @@ def test_a_graph_that_has_changed_gives_no_answers(finished, tmp_path):
     workdir = finished / "run"
     asked = ("--head=entity_3", "--relation=relation_1")
     done = run_program(tmp_path, "predict", f"--workdir={workdir}", "--dataset=graph", *asked)
-    assert_one_line_error(done, str(workdir), "trained on another graph")
+    assert_one_line_error(done, str(workdir), "trained on another knowledge graph")

@@ -175,7 +175,7 @@ def test_a_model_outlives_where_its_data_lay(finished, tmp_path):
     done = run_program(elsewhere, "red_gnn", *command)
     assert_one_line_error(done, "holds another run (dataset train=")
     done = run_program(elsewhere, "predict", *asked, f"--dataset={moved}")
-    assert_one_line_error(done, "another graph than moved", "dataset train=")
+    assert_one_line_error(done, "another knowledge graph than moved", "dataset train=")
 
 
 @pytest.mark.parametrize(

@@ -3,29 +3,53 @@ from __future__ import annotations
 import pytest
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.queries import query_from_flags, read_queries
+from kapl_jax.methods.answers import Answers, Query
+from kapl_jax.methods.graph_predictor import (
+    GraphExplanationQuestion,
+    GraphPredictor,
+    GraphQuestion,
+    read_queries,
+)
 
 
 def test_one_end_is_asked():
-    query = query_from_flags("ann", "likes", None)
+    (query,) = GraphQuestion(head="ann", relation="likes").read()
     assert (query.head, query.relation, query.tail) == ("ann", "likes", None)
-    query = query_from_flags("", "likes", "bob")
+    (query,) = GraphQuestion(relation="likes", tail="bob").read()
     assert (query.head, query.relation, query.tail) == (None, "likes", "bob")
     assert query.place == "--tail=bob --relation=likes"
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("question", "message"),
     [
-        (("ann", None, None), "--relation: missing"),
-        (("ann", "", None), "--relation: missing"),
-        (("ann", "likes", "bob"), "both given, expected exactly one"),
-        ((None, "likes", ""), "neither given, expected exactly one"),
+        ({"head": "ann"}, "--relation: missing"),
+        ({}, "--relation: missing"),
+        ({"head": "ann", "relation": "likes", "tail": "bob"}, "both given, expected exactly one"),
+        ({"relation": "likes"}, "neither given, expected exactly one"),
+        ({"queries": "q.txt", "head": "ann"}, "--head: given with --queries"),
+        ({"queries": "q.txt", "relation": "likes"}, "--relation: given with --queries"),
+        ({"queries": "q.txt", "tail": "bob"}, "--tail: given with --queries"),
     ],
 )
-def test_flags_that_are_no_query(flags, message):
+def test_flags_that_are_no_query(question, message):
     with pytest.raises(UserError, match=message):
-        query_from_flags(*flags)
+        GraphQuestion(**question).read()
+
+
+def test_a_query_to_explain_may_name_its_answer():
+    query, answer = GraphExplanationQuestion(head="ann", relation="likes").query()
+    assert (query.head, query.tail, answer) == ("ann", None, None)
+    query, answer = GraphExplanationQuestion(relation="likes", tail="bob").query()
+    assert (query.head, query.tail, answer) == (None, "bob", None)
+    query, answer = GraphExplanationQuestion(head="ann", relation="likes", tail="bob").query()
+    assert (query.head, query.tail, answer) == ("ann", None, "bob")
+    for given, message in (
+        ({"head": "ann", "tail": "bob"}, "--relation: missing"),
+        ({"relation": "likes"}, "neither given"),
+    ):
+        with pytest.raises(UserError, match=message):
+            GraphExplanationQuestion(**given).query()
 
 
 def test_a_file_of_queries(tmp_path):
@@ -40,6 +64,7 @@ def test_a_file_of_queries(tmp_path):
         ("zoë", "likes", None),
     ]
     assert [one.place for one in queries] == [f"{path}:{line}" for line in (1, 3, 4)]
+    assert GraphQuestion(queries=str(path)).read() == queries
 
 
 @pytest.mark.parametrize(
@@ -69,3 +94,57 @@ def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "missing.txt", tmp_path):
         with pytest.raises(UserError, match="cannot be read"):
             read_queries(path)
+
+
+class Knowing:
+    """Knows the entities given, and says how it was asked."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.asked: list[tuple] = []
+
+    def check(self, query):
+        if (query.head or query.tail) not in self.names:
+            raise UserError(f"{query.place}: unknown")
+
+    def answer(self, queries, top):
+        for query in queries:
+            self.check(query)
+        self.asked.append((len(queries), top))
+        return [Answers(query) for query in queries]
+
+    def explain(self, query, answer, top):
+        return {"query": query, "answer": answer, "top": top}
+
+    def rules(self, most_queries):
+        return {"most": most_queries}
+
+
+def test_of_the_queries_in_a_file_the_known_are_answered_in_order(tmp_path):
+    path = tmp_path / "queries.txt"
+    path.write_text("ann likes ?\nnobody likes ?\n? likes bob\n")
+    answerer = Knowing("ann", "bob")
+    found = GraphPredictor(answerer).predict(GraphQuestion(queries=str(path), top=4))
+    assert [one.query.place for one in found] == [f"{path}:{line}" for line in (1, 2, 3)]
+    assert [str(one.error) for one in found] == ["None", f"{path}:2: unknown", "None"]
+    assert answerer.asked == [(2, 4)]
+    assert found[1].to_json() == {
+        "query": {"head": "nobody", "relation": "likes", "tail": None},
+        "error": f"{path}:2: unknown",
+    }
+
+
+def test_a_query_alone_that_is_unknown_is_refused():
+    with pytest.raises(UserError, match="--head=nobody --relation=likes: unknown"):
+        GraphPredictor(Knowing("ann")).predict(GraphQuestion(head="nobody", relation="likes"))
+
+
+def test_paths_are_explained_or_rules():
+    predictor = GraphPredictor(Knowing("ann"), Knowing("ann"))
+    asked = GraphExplanationQuestion(head="ann", relation="likes", tail="bob", top=2)
+    query = Query("ann", "likes", None, "--head=ann --relation=likes")
+    assert predictor.explain(asked) == {"query": query, "answer": "bob", "top": 2}
+    rules = GraphExplanationQuestion(rules=True, explained_answers=7)
+    assert predictor.explain(rules) == {"most": 7}
+    with pytest.raises(UserError, match="--relation: given with --rules, expected one of the two"):
+        predictor.explain(GraphExplanationQuestion(rules=True, relation="likes"))

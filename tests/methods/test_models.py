@@ -14,12 +14,12 @@ from tests.runs.damage import DAMAGES, largest_file
 def make_models(members, offset=0):
     count = len(members)
     values = np.arange(offset, offset + count, dtype=np.float32)[:, None, None]
-    parameters = {
+    variables = {
         "entity": values + np.zeros((count, 3, 2), np.float32),
         "relation": -values + np.zeros((count, 2, 2), np.float32),
     }
     ranks = 1 + values + np.zeros((count, 2, 5), np.float32)
-    return {"parameters": parameters, "test_ranks": ranks}
+    return {"variables": variables, "test_ranks": ranks}
 
 
 def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
@@ -28,8 +28,8 @@ def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
     store.save(members[3:], **make_models(members[3:], offset=3))
     for place, one in enumerate(members):
         found = ModelStore(tmp_path).load(one.id)
-        np.testing.assert_array_equal(found["parameters"]["entity"], np.full((3, 2), place))
-        np.testing.assert_array_equal(found["parameters"]["relation"], np.full((2, 2), -place))
+        np.testing.assert_array_equal(found["variables"]["entity"], np.full((3, 2), place))
+        np.testing.assert_array_equal(found["variables"]["relation"], np.full((2, 2), -place))
         np.testing.assert_array_equal(found["test_ranks"], np.full((2, 5), 1 + place))
 
 
@@ -54,7 +54,7 @@ def test_the_best_model_stays(tmp_path):
         store.load_best()
     models = make_models(members)
     store.save(members, **models)
-    one = {name: table[0] for name, table in models["parameters"].items()}
+    one = {name: table[0] for name, table in models["variables"].items()}
     store.keep_best(one, {"name": "complex", "options": {"embedding_dim": 2}})
     store.drop_others()
     store.drop_others()

@@ -13,10 +13,20 @@ from experiments.predict import PredictSettings
 from experiments.report import ReportSettings
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
-from kapl_jax.methods.coldnas.defaults import suggested
+from kapl_jax.methods.coldnas.method import COLDNAS
+from kapl_jax.methods.coldnas.recommender import UserExplanationQuestion, UserQuestion
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
+from kapl_jax.methods.graph_predictor import GraphExplanationQuestion, GraphQuestion
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
-from kapl_jax.runs.settings import Settings, define_flags, from_flags, identity, setting
+from kapl_jax.runs.settings import (
+    Settings,
+    check_choices,
+    define_flags,
+    from_flags,
+    identity,
+    make_settings,
+    setting,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,70 +47,55 @@ class Odd:
     sizes: dict = setting(None, "What for.")  # noqa: RUF009
 
 
-@pytest.fixture
-def values(monkeypatch):
-    """Flags of their own: absl keeps one set for a whole process."""
-    own = flags.FlagValues()
-    monkeypatch.setattr("kapl_jax.runs.settings.flags.FLAGS", own)
-    for name in ("DEFINE", "DEFINE_multi"):
-        real = getattr(flags, name)
-
-        def define(*args, real=real, **more):
-            return real(*args, flag_values=own, **more)
-
-        monkeypatch.setattr(f"kapl_jax.runs.settings.flags.{name}", define)
-    return own
-
-
-def parse(values, settings, *arguments, **keywords):
+def parse(flag_values, settings, *arguments, **keywords):
     define_flags(settings)
-    values(["program", *arguments])
+    flag_values(["program", *arguments])
     return from_flags(settings, **keywords)
 
 
-def test_defaults(values):
-    assert parse(values, Toy) == Toy()
+def test_defaults(flag_values):
+    assert parse(flag_values, Toy) == Toy()
 
 
-def test_every_kind_of_flag(values):
+def test_every_kind_of_flag(flag_values):
     given = ("--size=9", "--rate=1e-3", "--kind=b", "--name=x y", "--noloud", "--folder=a")
     more = ("--others=b,c", "--others=d")
     expected = Toy(9, 1e-3, 0.5, "b", "x y", False, "a", ("b,c", "d"))
-    assert parse(values, Toy, *given, *more) == expected
+    assert parse(flag_values, Toy, *given, *more) == expected
 
 
 @pytest.mark.parametrize("text", ["no", "No", "off", "false", "0", "n"])
-def test_a_switch_takes_the_usual_words(values, text):
+def test_a_switch_takes_the_usual_words(flag_values, text):
     define_flags(Toy)
-    values(["program", f"--loud={text}"])
+    flag_values(["program", f"--loud={text}"])
     assert from_flags(Toy).loud is False
     opposite = {"no": "yes", "off": "on", "false": "true", "0": "1", "n": "y"}[text.lower()]
-    values(["program", "--noloud", f"--loud={opposite}"])
+    flag_values(["program", "--noloud", f"--loud={opposite}"])
     assert from_flags(Toy).loud is True
 
 
 @pytest.mark.parametrize("settings", [Toy, AutoBLMSettings, ColdNASSettings, PredictSettings])
-def test_every_field_is_a_flag_with_help(values, settings):
+def test_every_field_is_a_flag_with_help(flag_values, settings):
     define_flags(settings)
-    shown = values.get_help()
+    shown = flag_values.get_help()
     for field in dataclasses.fields(settings):
-        flag = values[field.name]
+        flag = flag_values[field.name]
         if not isinstance(field.default, tuple):
             assert flag.default == field.default
         assert flag.help.startswith(field.metadata["meaning"])
         assert len(field.metadata["meaning"]) > 3
         assert f"--{'[no]' if isinstance(field.default, bool) else ''}{field.name}:" in shown
     # The flags of a program's own module are the ones that --help shows.
-    shown_first = values.get_key_flags_for_module(sys.argv[0])
+    shown_first = flag_values.get_key_flags_for_module(sys.argv[0])
     assert {flag.name for flag in shown_first} >= {f.name for f in dataclasses.fields(settings)}
 
 
-def test_help_tells_ranges_and_choices(values):
+def test_help_tells_ranges_and_choices(flag_values):
     define_flags(Toy)
-    assert values["size"].help == "How many. Allowed: 1 to 9."
-    assert values["rate"].help == "How fast. Allowed: at least 0."
-    assert values["most"].help == "How far. Allowed: at most 2."
-    assert "one of a, b" in values.get_help()
+    assert flag_values["size"].help == "How many. Allowed: 1 to 9."
+    assert flag_values["rate"].help == "How fast. Allowed: at least 0."
+    assert flag_values["most"].help == "How far. Allowed: at most 2."
+    assert "one of a, b" in flag_values.get_help()
 
 
 @pytest.mark.parametrize(
@@ -115,9 +110,9 @@ def test_help_tells_ranges_and_choices(values):
         ("--count=99999999999", "--count=99999999999: out of range, expected 0 to 2147483647"),
     ],
 )
-def test_out_of_range(values, argument, message):
+def test_out_of_range(flag_values, argument, message):
     with pytest.raises(UserError) as caught:
-        parse(values, Toy, argument)
+        parse(flag_values, Toy, argument)
     assert str(caught.value) == message
 
 
@@ -132,9 +127,9 @@ def test_out_of_range(values, argument, message):
         ("--loud=perhaps", "yes or no"),
     ],
 )
-def test_what_is_no_value_of_a_flag(values, argument, expected):
+def test_what_is_no_value_of_a_flag(flag_values, argument, expected):
     with pytest.raises(flags.IllegalFlagValueError) as caught:
-        parse(values, Toy, argument)
+        parse(flag_values, Toy, argument)
     assert str(caught.value) == f"flag {argument}: expected {expected}"
 
 
@@ -146,9 +141,9 @@ def test_settings_made_in_python_are_checked():
         Toy(rate=float("inf"))
 
 
-def test_paths_begin_at_home(values, monkeypatch):
+def test_paths_begin_at_home(flag_values, monkeypatch):
     monkeypatch.setenv("HOME", "/home/ann")
-    made = parse(values, Toy, "--folder=~/runs/a", "--others=~", "--others=b/~", "--name=~/x")
+    made = parse(flag_values, Toy, "--folder=~/runs/a", "--others=~", "--others=b/~", "--name=~/x")
     assert made.folder == "/home/ann/runs/a"
     assert made.others == ("/home/ann", "b/~")
     assert made.name == "~/x"
@@ -161,8 +156,12 @@ PATHS = {
     ColdNASSettings: {"workdir", "data_dir", "compilation_cache"},
     RedGNNSettings: {"workdir", "data_dir", "compilation_cache"},
     BilinearSettings: {"data_dir", "json", "compilation_cache"},
-    PredictSettings: {"workdir", "data_dir", "queries", "ratings", "compilation_cache"},
-    ExplainSettings: {"workdir", "data_dir", "ratings", "out", "compilation_cache"},
+    PredictSettings: {"workdir", "data_dir", "compilation_cache"},
+    GraphQuestion: {"queries"},
+    UserQuestion: {"ratings"},
+    ExplainSettings: {"workdir", "data_dir", "out", "compilation_cache"},
+    GraphExplanationQuestion: set(),
+    UserExplanationQuestion: {"ratings"},
     ReportSettings: {"workdir", "out"},
 }
 
@@ -177,7 +176,7 @@ def test_identity_leaves_out_what_changes_no_result():
     assert identity(Toy(size=4)) == {"size": 4, "rate": 0.5, "most": 0.5, "kind": "a"}
 
 
-def test_a_type_without_a_flag_is_refused(values):
+def test_a_type_without_a_flag_is_refused(flag_values):
     with pytest.raises(TypeError, match=r"Odd\.sizes: no flag for the type <class 'dict'>"):
         define_flags(Odd)
 
@@ -193,10 +192,6 @@ class Sized(Settings):
 FITTING = {"small": {"size": 7, "loud": False}, "large": {"rate": 2.0}}
 
 
-def fitting(dataset):
-    return FITTING.get(dataset, {})
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -209,8 +204,8 @@ def fitting(dataset):
         (("--dataset=other",), Sized("other", 3, 0.5, True)),
     ],
 )
-def test_what_suits_the_data_is_taken_for_flags_not_given(values, arguments, expected):
-    assert parse(values, Sized, *arguments, suggested=fitting) == expected
+def test_what_suits_the_data_is_taken_for_flags_not_given(flag_values, arguments, expected):
+    assert parse(flag_values, Sized, *arguments, suggested=FITTING) == expected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,22 +217,57 @@ class Continued(Sized):
     ("began_with", "called_now", "size"), [("small", "/a/b", 7), ("/a/b", "small", 3)]
 )
 def test_a_run_keeps_to_what_suited_the_name_it_began_with(
-    values, tmp_path, began_with, called_now, size
+    flag_values, tmp_path, began_with, called_now, size
 ):
     config = {"settings": {"dataset": began_with}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     flags = (f"--dataset={called_now}", f"--workdir={tmp_path}")
-    found = parse(values, Continued, *flags, suggested=fitting)
+    found = parse(flag_values, Continued, *flags, suggested=FITTING)
     assert (found.dataset, found.size) == (called_now, size)
 
 
-def test_what_is_suggested_is_checked_too(values):
+def test_what_is_suggested_is_checked_too(flag_values):
     with pytest.raises(UserError, match="--size=0: out of range, expected 1 to 9"):
-        parse(values, Sized, suggested=lambda dataset: {"size": 0})
+        parse(flag_values, Sized, suggested={"small": {"size": 0}})
 
 
-def test_coldnas_suits_itself_to_the_generated_users(values):
-    made = parse(values, ColdNASSettings, "--seeds=2", "--epochs=40", suggested=suggested)
-    expected = {**suggested("planted"), "seeds": 2, "epochs": 40}
+def test_coldnas_suits_itself_to_the_generated_users(flag_values):
+    given = ("--seeds=2", "--epochs=40")
+    made = parse(flag_values, ColdNASSettings, *given, suggested=COLDNAS.suggested)
+    assert made.dataset == COLDNAS.embedded
+    expected = {**COLDNAS.suggested[COLDNAS.embedded], "seeds": 2, "epochs": 40}
     assert made == ColdNASSettings(**expected)
     assert made != ColdNASSettings(seeds=2)
+
+
+def test_settings_by_name_are_as_by_flags():
+    made = make_settings(Sized, {"dataset": "large", "size": 4}, FITTING)
+    assert made == Sized("large", 4, 2.0, True)
+    assert make_settings(Toy, {"others": ("~",)}).others != ("~",)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sise": 4}, "'sise' (did you mean 'size'?): there is no such setting"),
+        ({"size": "4"}, "size: found a text, expected a whole number"),
+        ({"size": True}, "size: found true or false, expected a whole number"),
+        ({"size": 2.5}, "size: found a number, expected a whole number"),
+        ({"loud": 1}, "loud: found a number, expected true or false"),
+        ({"size": 0}, "--size=0: out of range, expected 1 to 9"),
+    ],
+)
+def test_settings_by_name_that_cannot_be(given, message):
+    with pytest.raises(UserError) as caught:
+        make_settings(Sized, given)
+    assert str(caught.value) == message
+
+
+def test_whole_numbers_are_numbers():
+    assert make_settings(Sized, {"rate": 2}).rate == 2
+
+
+def test_what_is_no_choice_is_refused_also_without_flags():
+    check_choices(Toy(kind="b"))
+    with pytest.raises(UserError, match="--kind=c: expected one of a, b"):
+        check_choices(Toy(kind="c"))

@@ -265,17 +265,6 @@ def _ranking_batches(graph: KnowledgeGraph, triples: np.ndarray) -> RankingBatch
     return build_ranking_batches(triples, known, graph.num_entities, graph.num_relations, size)
 
 
-def flops_per_query(options: TrainingOptions, candidate: np.ndarray, num_entities: int) -> float:
-    """Return the floating-point operations that answering one query takes.
-
-    Two for each cell of the structure and coordinate of a block, and two for each coordinate of
-    each entity's score.
-    """
-    block = options.embedding_dim // len(candidate)
-    cells = int(np.count_nonzero(candidate))
-    return 2.0 * cells * block + 2.0 * num_entities * options.embedding_dim
-
-
 def _shuffled(triples: jax.Array, key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """Return the triples in random order as int32[S, B, 3], and weights float32[S, B].
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import functools
 from pathlib import Path
 
@@ -13,13 +12,14 @@ from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Query
 from kapl_jax.methods.autoblm import answers as module
 from kapl_jax.methods.autoblm.answers import AutoBLMAnswerer
-from kapl_jax.methods.graphs import describe_graph
+from kapl_jax.methods.autoblm.method import AUTOBLM
+from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.trained import TrainedModel, load_trained
 from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
 from tests.methods.autoblm.tiny import (
     ENTITIES,
-    OPTIONS,
     RELATIONS,
     STRUCTURE,
     slow_scores,
@@ -31,20 +31,24 @@ from tests.methods.best_answers import assert_best_answers
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 
+SETTINGS = {"embedding_dim": 8, "final_embedding_dim": 8}
+
+
 def make_parameters(reciprocal):
     rng = np.random.default_rng(1)
     rows = {"entity": ENTITIES, "relation": RELATIONS * (2 if reciprocal else 1)}
     return {name: rng.normal(size=(n, 8)).astype(np.float32) for name, n in rows.items()}
 
 
-def make_description(reciprocal):
-    options = dataclasses.asdict(dataclasses.replace(OPTIONS, reciprocal=reciprocal))
-    return {"structure": STRUCTURE.tolist(), "options": options}
+def make_variables(reciprocal):
+    return {"params": make_parameters(reciprocal)}
 
 
 @functools.cache
 def answerer(reciprocal=False):
-    return AutoBLMAnswerer(tiny_graph(), make_parameters(reciprocal), make_description(reciprocal))
+    settings = AutoBLMSettings(**SETTINGS, reciprocal=reciprocal)
+    variables = make_variables(reciprocal)
+    return AutoBLMAnswerer(TrainedModel(AUTOBLM, settings, tiny_graph(), STRUCTURE, variables))
 
 
 def name(entity):
@@ -112,24 +116,33 @@ def test_unknown_names_give_the_nearest():
 
 
 def make_run(folder: Path, dataset: Path, **changes) -> Run:
-    ModelStore(folder / "checkpoints").keep_best(make_parameters(False), make_description(False))
-    described = describe_graph(tiny_graph_of_folder(dataset))
-    config = {"settings": {"dataset": str(dataset)}, "dataset": {**described, **changes}}
-    return Run(folder, config, [], {})
+    described = {"structure": STRUCTURE.tolist()}
+    ModelStore(folder / "checkpoints").keep_best(make_variables(False), described)
+    settings = {"dataset": str(dataset), **SETTINGS}
+    recorded = {**load_knowledge_graph(str(dataset)).describe(), **changes}
+    return Run(folder, {"settings": settings, "dataset": recorded}, [], {})
 
 
-def tiny_graph_of_folder(folder):
-    return load_knowledge_graph(str(folder))
+def load(run: Run) -> AutoBLMAnswerer:
+    return AutoBLMAnswerer(load_trained(AUTOBLM, run, DataSource()))
+
+
+def assert_answers_as_trained(found: AutoBLMAnswerer) -> None:
+    """Check it against the answers of the model that the run was given."""
+    queries = [tail_query(2, 1), head_query(0, 3)]
+    scores = slow_scores(STRUCTURE, make_parameters(False))
+    expected = [scores(2, 1, 0)[0], scores(0, 0, 3)[1]]
+    for one, right in zip(found.answer(queries, ENTITIES), expected, strict=True):
+        assert_best_answers(one, right)
 
 
 def test_a_run_gives_its_best_model(tmp_path):
     run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"))
-    loaded = AutoBLMAnswerer.from_run(run, DataSource())
-    assert loaded.graph.num_entities == ENTITIES
-    for found, expected in zip(
-        jax.tree.leaves(loaded._variables), jax.tree.leaves(make_parameters(False)), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    model = load_trained(AUTOBLM, run, DataSource())
+    assert model.data.num_entities == ENTITIES
+    np.testing.assert_array_equal(model.structure, STRUCTURE)
+    jax.tree.map(np.testing.assert_array_equal, model.variables, make_variables(False))
+    assert_answers_as_trained(AutoBLMAnswerer(model))
 
 
 def test_another_graph_of_the_same_counts_is_refused(tmp_path):
@@ -138,18 +151,19 @@ def test_another_graph_of_the_same_counts_is_refused(tmp_path):
     run = make_run(tmp_path / "run", folder)
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join([*lines[1:], lines[0]]) + "\n")
-    expected = r"another graph than graph as found now \(dataset of the same counts, but"
+    expected = r"another knowledge graph than graph as found now \(dataset of the same counts, but"
     with pytest.raises(UserError, match=expected) as caught:
-        AutoBLMAnswerer.from_run(run, DataSource())
+        load(run)
     assert "\n" not in str(caught.value)
 
 
-def test_a_moved_graph_is_the_same(tmp_path):
+def test_a_graph_under_another_name_is_the_same(tmp_path):
     run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"), name="earlier name")
-    AutoBLMAnswerer.from_run(run, DataSource())
+    assert run.config["dataset"]["name"] != load_knowledge_graph(str(tmp_path / "graph")).name
+    assert_answers_as_trained(load(run))
 
 
 def test_a_run_without_a_model(tmp_path):
     run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
     with pytest.raises(UserError, match="there is no model;"):
-        AutoBLMAnswerer.from_run(run, DataSource())
+        load(run)

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from kapl_jax.search import population
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search import trainer as module
+from kapl_jax.search.trainer import PopulationTrainer
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     individuals,
@@ -30,7 +30,7 @@ TOLERANCE = 1e-5
 
 
 def train(members, chunk_size=0, num_devices=1, interrupted_at=None):
-    """Return parameters and metrics of each member, the population axis first."""
+    """Return variables and metrics of each member, the population axis first."""
     one = trainer(chunk_size, num_devices)
     size, parts = one.layout(len(members), chunk_size or len(members))
     states, metrics = [], []
@@ -38,10 +38,10 @@ def train(members, chunk_size=0, num_devices=1, interrupted_at=None):
         chunk = one.start(members[part], size)
         if interrupted_at:
             one.train(chunk, interrupted_at)
-            chunk = one.resume(members[part], size, one.fetch(chunk), chunk.epoch)
+            chunk = one.place(members[part], size, one.fetch(chunk), chunk.epoch)
         one.train(chunk, EPOCHS - chunk.epoch)
-        states.append(one.fetch(chunk).parameters)
-        metrics.append(one.evaluate(chunk))
+        states.append(one.fetch(chunk).state.variables["params"])
+        metrics.append(one.problem.metrics("valid", one.evaluate(chunk, "valid")))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *states), jax.tree.map(
         lambda *leaves: np.concatenate(leaves), *metrics
     )
@@ -96,9 +96,9 @@ def test_little_memory_forces_chunks_with_equal_results(monkeypatch):
     members = individuals(8)
     whole = trainer(0, 1)
     needed = whole.bytes_needed(members, 8)
-    usable = population._USABLE_MEMORY
-    monkeypatch.setattr(population, "_CPU_CHUNK_PER_DEVICE", 8)
-    monkeypatch.setattr(population, "memory_bytes", lambda device: int(0.4 * needed / usable))
+    usable = module._USABLE_MEMORY
+    monkeypatch.setattr(module, "_CPU_CHUNK_PER_DEVICE", 8)
+    monkeypatch.setattr(module, "memory_bytes", lambda device: int(0.4 * needed / usable))
     limited = PopulationTrainer(problem(), devices=jax.devices()[:1])
     limited._programs.update(whole._programs)
     limit = limited.chunk_limit(members)

@@ -13,13 +13,15 @@ import pytest
 
 from kapl_jax.bilinear.algebra import canonical_form
 from kapl_jax.bilinear.presets import preset
+from kapl_jax.data.knowledge_graph import load_knowledge_graph
 from kapl_jax.errors import UserError
-from kapl_jax.methods.autoblm.pipeline import run_autoblm
+from kapl_jax.methods.autoblm.method import AUTOBLM
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.runs.run_directory import Run, read_run
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.methods.pipeline import run_method
+from kapl_jax.runs.run_directory import Run
 from kapl_jax.search.stage import Stage
+from kapl_jax.search.trainer import PopulationTrainer
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     slow_metrics,
@@ -27,6 +29,7 @@ from tests.methods.autoblm.tiny import (
     tiny_graph,
     write_tiny_graph,
 )
+from tests.methods.whole_runs import candidates, run_killed, run_of, without_seconds
 from tests.runs.damage import cut, largest_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
@@ -59,13 +62,7 @@ def small_settings(folder: Path, **changes) -> AutoBLMSettings:
 
 
 def run(settings: AutoBLMSettings) -> Run:
-    run_autoblm(settings)
-    return read_run(settings.workdir)
-
-
-def candidates(found: Run, stage: str) -> list[dict]:
-    events = [event for event in found.events if event["event"] == "candidate"]
-    return [event for event in events if event["stage"] == stage]
+    return run_of(AUTOBLM, settings)
 
 
 class Compilations:
@@ -209,23 +206,17 @@ def test_the_best_epoch_is_kept(full_run):
 
 
 def test_the_model_kept_gives_the_recorded_figures(full_run):
-    parameters, description = ModelStore(full_run.path / "checkpoints").load_best()
+    variables, description = ModelStore(full_run.path / "checkpoints").load_best()
     best = full_run.results["best"]
     of_seeds = [one for one in candidates(full_run, "final") if one["name"] == best["name"]]
     chosen = max(of_seeds, key=lambda event: event["score"])
     assert description["structure"] == best["structure"]
-    graph = tiny_graph_as_read(full_run)
+    graph = load_knowledge_graph(full_run.config["settings"]["dataset"])
     known = np.concatenate([graph.train, graph.valid, graph.test])
     structure = np.array(best["structure"], np.int8)
     for split, ranked in (("valid", graph.valid), ("test", graph.test)):
-        bounds = slow_rank_bounds(structure, parameters, ranked, known)
+        bounds = slow_rank_bounds(structure, variables["params"], ranked, known)
         assert_metrics_within(chosen[split], slow_metrics, bounds)
-
-
-def tiny_graph_as_read(found: Run):
-    from kapl_jax.data.knowledge_graph import load_knowledge_graph
-
-    return load_knowledge_graph(found.config["settings"]["dataset"])
 
 
 def test_groups_hold_every_test_triple(full_run):
@@ -250,25 +241,9 @@ def test_the_same_command_again_ends_at_once(full_run, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(PopulationTrainer, "start", refuse)
-    run_autoblm(settings)
+    run_method(AUTOBLM, settings)
     assert (full_run.path / "results.json").read_bytes() == before
     assert (full_run.path / "report" / "index.html").is_file()
-
-
-class Killed(BaseException):
-    """Stands for a kill at any moment."""
-
-
-def run_killed(settings, monkeypatch, place: str) -> None:
-    """Run until the function at `place` is called."""
-
-    def crash(*_, **__):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(f"kapl_jax.{place}", crash)
-        with pytest.raises(Killed):
-            run_autoblm(settings)
 
 
 def test_structures_given_instead_of_a_search(given_run):
@@ -289,11 +264,11 @@ def given_run(tmp_path_factory, compiled_plainly) -> Run:
 def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, given_run, no_report):
     """Models are given up only when nothing needs them any more."""
     settings = small_settings(tmp_path, structure=GIVEN, presets="complex")
-    run_killed(settings, monkeypatch, "search.chunk_training.ChunkTraining.forget")
-    run_killed(settings, monkeypatch, "methods.models.ModelStore.keep_best")
-    run_killed(settings, monkeypatch, "runs.run_directory.RunDirectory.write_results")
-    run_killed(settings, monkeypatch, "methods.models.ModelStore.drop_others")
-    run_killed(settings, monkeypatch, "methods.pipeline.write_report")
+    run_killed(AUTOBLM, settings, monkeypatch, "search.chunk_training.ChunkTraining.forget")
+    run_killed(AUTOBLM, settings, monkeypatch, "methods.models.ModelStore.keep_best")
+    run_killed(AUTOBLM, settings, monkeypatch, "runs.run_directory.RunDirectory.write_results")
+    run_killed(AUTOBLM, settings, monkeypatch, "methods.models.ModelStore.drop_others")
+    run_killed(AUTOBLM, settings, monkeypatch, "methods.pipeline.write_report")
     monkeypatch.setattr(PopulationTrainer, "train", None)
     found = run(settings)
     assert without_seconds(found.results) == without_seconds(given_run.results)
@@ -309,9 +284,9 @@ def test_a_killed_one_shot_search_goes_on_with_its_weights(tmp_path, monkeypatch
     (tmp_path / "b").mkdir()
     settings = small_settings(tmp_path / "b", **changes)
     # Within the training of the weights, before they are recorded, and before they score.
-    run_killed(settings, monkeypatch, "search.population.PopulationTrainer.evaluate")
-    run_killed(settings, monkeypatch, "methods.models.ModelStore.save_shared")
-    run_killed(settings, monkeypatch, "search.shared_weights.SharedWeights.scores")
+    run_killed(AUTOBLM, settings, monkeypatch, "search.trainer.PopulationTrainer.evaluate")
+    run_killed(AUTOBLM, settings, monkeypatch, "methods.models.ModelStore.save_shared")
+    run_killed(AUTOBLM, settings, monkeypatch, "search.shared_weights.SharedWeights.scores")
     found = run(settings)
     (weights,) = candidates(found, "shared_weights")
     assert weights["epochs"] == 8
@@ -325,17 +300,17 @@ def test_a_killed_one_shot_search_goes_on_with_its_weights(tmp_path, monkeypatch
 
 def test_damaged_models_are_trained_again(tmp_path, monkeypatch, capsys, given_run, no_report):
     settings = small_settings(tmp_path, structure=GIVEN, presets="complex")
-    run_killed(settings, monkeypatch, "methods.models.ModelStore.keep_best")
+    run_killed(AUTOBLM, settings, monkeypatch, "methods.models.ModelStore.keep_best")
     checkpoints = Path(settings.workdir) / "checkpoints"
     cut(largest_file(checkpoints / "finalists"))
     found = run(settings)
     assert without_seconds(found.results) == without_seconds(given_run.results)
     cut(largest_file(checkpoints / "model"))
     assert run(settings).results["best"] == found.results["best"]
-    parameters, _ = ModelStore(checkpoints).load_best()
+    variables, _ = ModelStore(checkpoints).load_best()
     expected, _ = ModelStore(given_run.path / "checkpoints").load_best()
-    for name, array in expected.items():
-        np.testing.assert_allclose(parameters[name], array, rtol=1e-4, atol=1e-6)
+    for name, array in expected["params"].items():
+        np.testing.assert_allclose(variables["params"][name], array, rtol=1e-4, atol=1e-6)
     (Path(settings.workdir) / "results.json").write_text("{")
     assert without_seconds(run(settings).results) == without_seconds(given_run.results)
     ids = [event["id"] for event in candidates(found, "final")]
@@ -344,39 +319,35 @@ def test_damaged_models_are_trained_again(tmp_path, monkeypatch, capsys, given_r
     assert ["finalists" in told[0], "model" in told[1], "results.json" in told[2]] == [True] * 3
 
 
-def without_seconds(results):
-    return {name: value for name, value in results.items() if name != "seconds"}
-
-
 def test_another_run_is_refused(full_run):
     settings = AutoBLMSettings(**full_run.config["settings"], workdir=str(full_run.path))
     with pytest.raises(UserError, match=r"holds another run .*--seed=0, not 1"):
-        run_autoblm(dataclasses.replace(settings, seed=1))
+        run_method(AUTOBLM, dataclasses.replace(settings, seed=1))
 
 
 def test_a_changed_graph_is_another_run(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, structure="distmult")
-    run_killed(settings, monkeypatch, "search.population.PopulationTrainer.start")
+    run_killed(AUTOBLM, settings, monkeypatch, "search.trainer.PopulationTrainer.start")
     train = tmp_path / "graph" / "train.txt"
     lines = train.read_text().splitlines()
     train.write_text("\n".join([*lines[1:], lines[0]]) + "\n")
     with pytest.raises(UserError, match=r"holds another run .*dataset of the same counts, but"):
-        run_autoblm(settings)
+        run_method(AUTOBLM, settings)
 
 
 def test_all_diverged_is_one_line(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, candidates=4, learning_rate=100)
     # Larger than the flag allows.
-    numbers = {**settings.base_hyperparameters(), "regularisation": 1e38}
-    monkeypatch.setattr(AutoBLMSettings, "base_hyperparameters", lambda self: numbers)
+    numbers = {**settings.hyperparameters(), "regularisation": 1e38}
+    monkeypatch.setattr(AutoBLMSettings, "hyperparameters", lambda self: numbers)
     with pytest.raises(UserError, match=r"--learning_rate=100 .*: all 4 structures diverged"):
-        run_autoblm(settings)
+        run_method(AUTOBLM, settings)
 
 
 def test_samples_stay_near_the_given_numbers():
     settings = AutoBLMSettings(tuning_samples=200, tuning_dropout=0.3, seed=4)
     samples = settings.sampled_hyperparameters()
-    assert samples[0] == settings.base_hyperparameters()
+    assert samples[0] == settings.hyperparameters()
     assert samples == settings.sampled_hyperparameters()
     assert samples != dataclasses.replace(settings, seed=5).sampled_hyperparameters()
     assert len({json.dumps(one) for one in samples}) == 200

@@ -11,13 +11,11 @@ import pytest
 from kapl_jax.bilinear.algebra import transform
 from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.methods.autoblm import problem as module
-from kapl_jax.methods.autoblm.problem import (
-    TrainingOptions,
-    TrainingState,
-    flops_per_query,
-    graph_data,
-)
+from kapl_jax.methods.autoblm.method import flops_per_query
+from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
 from kapl_jax.search.individual import epoch_keys
+from kapl_jax.search.problem import TrainingState
+from kapl_jax.search.shared_weights import Supernet
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     ENTITIES,
@@ -54,8 +52,16 @@ def start(options=OPTIONS, seed=0, scale=1.0) -> TrainingState:
     """Return a state with parameters large enough that every term of the loss counts."""
     state = init_program(options)(jax.random.key(seed), STRUCTURE, numbers())
     state = jax.tree.map(np.asarray, state)
-    scaled = {name: np.float32(scale) * table for name, table in state.parameters.items()}
-    return state.replace(parameters=scaled)
+    scaled = {name: np.float32(scale) * table for name, table in params_of(state).items()}
+    return with_params(state, scaled)
+
+
+def params_of(state: TrainingState) -> dict[str, np.ndarray]:
+    return state.variables["params"]
+
+
+def with_params(state: TrainingState, params: dict[str, np.ndarray]) -> TrainingState:
+    return state.replace(variables={"params": params})
 
 
 @functools.cache
@@ -66,13 +72,26 @@ def init_program(options=OPTIONS):
 @functools.cache
 def epoch_program(options=OPTIONS):
     one = problem(options)
-    return jax.jit(lambda *given: one.train_epoch(*given, EPOCH, KEYS, one.data))
+    data = one.data["train"]
+
+    def train(state, structure, hyperparameters):
+        def candidate_of_step(key):
+            return structure
+
+        return one.train_block(state, candidate_of_step, hyperparameters, EPOCH, KEYS, data, ())
+
+    return jax.jit(train)
 
 
-@functools.cache
-def shared_program():
-    one = problem()
-    return jax.jit(lambda *given: one.train_epoch_shared(*given, EPOCH, KEYS, one.data))
+def train_shared(state, pool):
+    """Train for an epoch, each step with a structure drawn from a pool."""
+    supernet = Supernet(problem(), pool)
+    data = supernet.data["train"]
+
+    def train(state, hyperparameters):
+        return supernet.train_block(state, None, hyperparameters, EPOCH, KEYS, data, ())
+
+    return jax.jit(train)(state, numbers())
 
 
 @functools.cache
@@ -87,8 +106,16 @@ def _loss_of_structure(one):
 
 
 @functools.cache
-def evaluate_program(options=OPTIONS):
-    return jax.jit(problem(options).evaluate)
+def evaluate_program(one):
+    return jax.jit(one.evaluate_block)
+
+
+def evaluate(one, state, split="valid"):
+    """Return the metrics of one structure."""
+    ranks = evaluate_program(one)(state.variables, STRUCTURE, one.data[split], ())
+    metrics = one.metrics(split, [np.asarray(ranks)[None]])
+    assert all(values.shape == (1,) for values in metrics.values())
+    return {name: values[0] for name, values in metrics.items()}
 
 
 def batch(size=10):
@@ -97,7 +124,7 @@ def batch(size=10):
 
 
 def value_and_gradient(options, state, structure=STRUCTURE, key=KEYS.own, **changes):
-    return loss_program(options)(state.parameters, structure, numbers(**changes), *batch(), key)
+    return loss_program(options)(params_of(state), structure, numbers(**changes), *batch(), key)
 
 
 def assert_close(found, expected, **tolerance):
@@ -111,25 +138,25 @@ def test_an_epoch_equals_the_slow_one(options):
     state = start(options, scale=2.0)
     trained, loss = epoch_program(options)(state, STRUCTURE, numbers())
     batches, weights = map(
-        np.asarray, module._shuffled(problem(options).data.triples, KEYS.order, 15)
+        np.asarray, module._shuffled(problem(options).data["train"], KEYS.order, 15)
     )
     assert weights.shape == (3, 15)
     assert weights.sum() == 40
     expected, expected_loss = slow_epoch(
-        STRUCTURE, state.parameters, batches, weights, options, NUMBERS, int(EPOCH)
+        STRUCTURE, params_of(state), batches, weights, options, NUMBERS, int(EPOCH)
     )
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
     # Both optimizers divide by the gradient's size: its rounding errors, about 1e-6 in single
     # precision, weigh more where a coordinate's gradient is small.
-    assert_close(trained.parameters, expected, atol=1e-3)
-    moved = np.abs(trained.parameters["entity"] - state.parameters["entity"])
+    assert_close(params_of(trained), expected, atol=1e-3)
+    moved = np.abs(params_of(trained)["entity"] - params_of(state)["entity"])
     assert moved.mean() > 0.05
 
 
 def test_gradient_equals_finite_differences():
     state = start(scale=2.0)
     triples, weight = batch()
-    parameters = {name: np.array(table, np.float64) for name, table in state.parameters.items()}
+    parameters = {name: np.array(table, np.float64) for name, table in params_of(state).items()}
 
     def loss(at):
         return slow_loss(STRUCTURE, at, triples, weight, OPTIONS, 0.5)
@@ -144,7 +171,7 @@ def test_padded_rows_change_nothing():
     triples, weight = batch()
     other = np.where(weight[:, None] > 0, triples, 0)
     found, expected = (
-        loss_program()(state.parameters, STRUCTURE, numbers(), rows, weight, KEYS.own)
+        loss_program()(params_of(state), STRUCTURE, numbers(), rows, weight, KEYS.own)
         for rows in (triples, other)
     )
     assert not np.array_equal(triples, other)
@@ -158,7 +185,7 @@ def test_all_entities_as_negatives_give_the_full_softmax(monkeypatch):
     expected = value_and_gradient(OPTIONS, state)
     monkeypatch.setattr(jax.random, "randint", lambda key, shape, low, high: jnp.arange(high))
     loss = jax.jit(jax.value_and_grad(_loss_of_structure(problem(sampled))))
-    found = loss(state.parameters, STRUCTURE, numbers(), *batch(), KEYS.own)
+    found = loss(params_of(state), STRUCTURE, numbers(), *batch(), KEYS.own)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
 
@@ -205,17 +232,15 @@ def test_evaluation_equals_brute_force(options, split):
     state = start(options, seed=4)
     ranked = getattr(graph, split)
     known = np.concatenate([graph.train, graph.valid, graph.test])
-    bounds = slow_rank_bounds(STRUCTURE, state.parameters, ranked, known, options.reciprocal)
-    data = dataclasses.replace(one.data, valid=getattr(one.data, split))
-    found = evaluate_program(options)(state, STRUCTURE, data)
-    assert_metrics_within(found, slow_metrics, bounds)
+    bounds = slow_rank_bounds(STRUCTURE, params_of(state), ranked, known, options.reciprocal)
+    assert_metrics_within(evaluate(one, state, split), slow_metrics, bounds)
 
 
 def test_constant_scores_gain_nothing():
     state = start(scale=0.0)
-    found = evaluate_program()(state, STRUCTURE, problem().data)
+    found = evaluate(problem(), state)
     known = np.concatenate([tiny_graph().train, tiny_graph().valid, tiny_graph().test])
-    bounds = slow_rank_bounds(STRUCTURE, state.parameters, tiny_graph().valid, known)
+    bounds = slow_rank_bounds(STRUCTURE, params_of(state), tiny_graph().valid, known)
     assert_metrics_within(found, slow_metrics, bounds)
     assert found["hits_at_1"] == 0
 
@@ -225,18 +250,18 @@ def test_evaluation_in_small_batches_is_the_same(monkeypatch):
     state = start(seed=4)
     monkeypatch.setattr(module, "_SCORES_AT_ONCE", 3 * ENTITIES)
     graph = tiny_graph()
-    data = graph_data(graph)
-    assert data.valid.triples.shape == (4, 3, 3)
-    found = jax.jit(problem().evaluate)(state, STRUCTURE, data)
+    one = AutoBLMProblem(graph, OPTIONS)
+    assert one.data["valid"].triples.shape == (4, 3, 3)
+    found = evaluate(one, state)
     known = np.concatenate([graph.train, graph.valid, graph.test])
-    bounds = slow_rank_bounds(STRUCTURE, state.parameters, graph.valid, known)
+    bounds = slow_rank_bounds(STRUCTURE, params_of(state), graph.valid, known)
     assert_metrics_within(found, slow_metrics, bounds)
 
 
 def test_facts_are_trained_on_and_known():
     graph = tiny_graph()
     split = dataclasses.replace(graph, facts=graph.train[:20], train=graph.train[20:])
-    found, expected = graph_data(split), graph_data(graph)
+    found, expected = (AutoBLMProblem(one, OPTIONS).data for one in (split, graph))
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
@@ -256,7 +281,9 @@ def test_bfloat16_is_close():
 
 def test_ranks_are_of_float32_whatever_is_trained_in():
     half = problem(dataclasses.replace(OPTIONS, precision="bfloat16"))
-    program = jax.make_jaxpr(half.evaluate)(start(), STRUCTURE, half.data)
+    program = jax.make_jaxpr(half.evaluate_block)(
+        start().variables, STRUCTURE, half.data["valid"], ()
+    )
     assert "bf16" not in str(program)
     assert "bf16" in str(jax.make_jaxpr(lambda s: value_and_gradient(half.options, s))(start()))
 
@@ -282,7 +309,7 @@ def test_equivalent_structures_train_alike(seed):
     other = transform(structure, *element)
     assert not np.array_equal(structure, other)
     state = start(seed=seed, scale=2.0)
-    state_of_other = state.replace(parameters=transformed(state.parameters, *element))
+    state_of_other = with_params(state, transformed(params_of(state), *element))
     value, gradient = value_and_gradient(OPTIONS, state, structure)
     value_of_other, gradient_of_other = value_and_gradient(OPTIONS, state_of_other, other)
     np.testing.assert_allclose(value_of_other, value, rtol=1e-5)
@@ -290,24 +317,24 @@ def test_equivalent_structures_train_alike(seed):
     trained, loss = epoch_program()(state, structure, numbers())
     trained_other, loss_of_other = epoch_program()(state_of_other, other, numbers())
     np.testing.assert_allclose(loss_of_other, loss, rtol=1e-5)
-    assert_close(trained_other.parameters, transformed(trained.parameters, *element), atol=1e-3)
+    assert_close(params_of(trained_other), transformed(params_of(trained), *element), atol=1e-3)
 
 
 def test_shared_training_with_one_candidate_is_training_alone():
     state = start()
-    trained, loss = shared_program()(state, np.stack([STRUCTURE, STRUCTURE]), numbers())
+    trained, loss = train_shared(state, np.stack([STRUCTURE, STRUCTURE]))
     expected, expected_loss = epoch_program()(state, STRUCTURE, numbers())
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
-    assert_close(trained.parameters, expected.parameters, atol=1e-4)
+    assert_close(params_of(trained), params_of(expected), atol=1e-4)
 
 
 def test_shared_training_uses_every_candidate():
     """With two structures the weights are those of neither alone."""
     state, pool = start(), np.stack([STRUCTURE, -STRUCTURE[::-1]])
-    shared, _ = shared_program()(state, pool, numbers())
+    shared, _ = train_shared(state, pool)
     for structure in pool:
         alone, _ = epoch_program()(state, structure, numbers())
-        difference = np.abs(shared.parameters["relation"] - alone.parameters["relation"])
+        difference = np.abs(params_of(shared)["relation"] - params_of(alone)["relation"])
         assert difference.mean() > 0.01
 
 
@@ -326,7 +353,7 @@ def test_shuffling_covers_each_triple_once(count, batch_size):
 
 
 def test_every_epoch_has_another_order():
-    triples = problem().data.triples
+    triples = problem().data["train"]
     orders = [
         np.asarray(module._shuffled(triples, jax.random.key(seed), 16)[0]) for seed in (0, 0, 1)
     ]
@@ -340,10 +367,10 @@ def test_state_does_not_depend_on_what_is_searched():
     first = init_program()(key, STRUCTURE, numbers())
     other = init_program()(key, np.zeros((4, 4), np.int8), numbers(learning_rate=9))
     jax.tree.map(np.testing.assert_array_equal, first, other)
-    assert first.parameters["entity"].shape == (ENTITIES, 8)
-    assert first.parameters["relation"].shape == (RELATIONS, 8)
+    assert params_of(first)["entity"].shape == (ENTITIES, 8)
+    assert params_of(first)["relation"].shape == (RELATIONS, 8)
     both = init_program(VARIANTS[2])(key, STRUCTURE, numbers())
-    assert both.parameters["relation"].shape == (2 * RELATIONS, 8)
+    assert params_of(both)["relation"].shape == (2 * RELATIONS, 8)
 
 
 @pytest.mark.parametrize("blocks", [2, 3, 5])

@@ -7,18 +7,36 @@ import pytest
 
 from kapl_jax.bilinear.presets import preset, preset_names
 from kapl_jax.errors import UserError
-from kapl_jax.methods.autoblm.problem import HYPERPARAMETERS, TrainingOptions
-from kapl_jax.methods.autoblm.settings import AutoBLMSettings
+from kapl_jax.methods.autoblm.method import AUTOBLM
+from kapl_jax.methods.autoblm.problem import TrainingOptions
+from kapl_jax.methods.autoblm.settings import SEARCHERS, AutoBLMSettings, training_options
+from kapl_jax.methods.structures import first_structures, given_structures, preset_structures
 from kapl_jax.runs.settings import identity
 from kapl_jax.search.searchers import REGISTRY
 
 
+def given(**changes):
+    made = AutoBLMSettings(**changes)
+    return given_structures(made, AUTOBLM.space(made))
+
+
+def presets(**changes):
+    made = AutoBLMSettings(**changes)
+    return preset_structures(made, AUTOBLM.space(made))
+
+
+def options(final, **changes):
+    made = AutoBLMSettings(**changes)
+    return training_options(made, preset("complex", 4), final)
+
+
 def test_defaults_are_sound():
     made = AutoBLMSettings()
-    assert made.given_structures() == {}
-    assert made.preset_names() == preset_names(4)
+    assert given() == {}
+    assert tuple(presets()) == preset_names(4)
     assert made.search_schedule().rungs == (made.epochs,)
-    assert tuple(made.base_hyperparameters()) == HYPERPARAMETERS
+    # In this order: from it tuning draws.
+    assert tuple(made.hyperparameters()) == ("learning_rate", "regularisation", "decay", "dropout")
 
 
 @pytest.mark.parametrize(
@@ -40,28 +58,42 @@ def test_defaults_are_sound():
 )
 def test_what_does_not_fit_is_one_line_with_the_flag(changes, message):
     with pytest.raises(UserError, match=message) as caught:
-        AutoBLMSettings(**changes)
+        given(**changes), presets(**changes)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("blocks", [2, 3, 5])
 def test_other_numbers_of_blocks(blocks):
-    made = AutoBLMSettings(num_blocks=blocks, embedding_dim=60, final_embedding_dim=60)
-    assert made.preset_names() == preset_names(blocks)
+    found = presets(num_blocks=blocks, embedding_dim=60, final_embedding_dim=60)
+    assert tuple(found) == preset_names(blocks)
+    for name, structure in found.items():
+        np.testing.assert_array_equal(structure, preset(name, blocks))
 
 
 def test_presets_by_name():
-    assert AutoBLMSettings(presets="none").preset_names() == ()
-    assert AutoBLMSettings(presets=" complex, distmult ,").preset_names() == ("complex", "distmult")
+    assert presets(presets="none") == {}
+    assert tuple(presets(presets=" complex, distmult ,")) == ("complex", "distmult")
 
 
 def test_given_structures():
-    given = AutoBLMSettings(
-        structure="complex | 1 0 0 0;0 2 0 0;0 0 3 0;0 0 0 -4|"
-    ).given_structures()
-    assert list(given) == ["complex", "given-2"]
-    np.testing.assert_array_equal(given["complex"], preset("complex", 4))
-    np.testing.assert_array_equal(given["given-2"], np.diag([1, 2, 3, -4]))
+    found = given(structure="complex | 1 0 0 0;0 2 0 0;0 0 3 0;0 0 0 -4|")
+    assert list(found) == ["complex", "given-2"]
+    np.testing.assert_array_equal(found["complex"], preset("complex", 4))
+    np.testing.assert_array_equal(found["given-2"], np.diag([1, 2, 3, -4]))
+    assert all(one.dtype == np.int8 for one in found.values())
+
+
+def test_evolution_starts_from_the_presets_where_that_is_wanted():
+    for warm in (True, False):
+        made = AutoBLMSettings(warm_start=warm)
+        space = AUTOBLM.space(made)
+        count = len(space.presets()) + 3
+        found = first_structures(made, space, np.random.default_rng(0), count)
+        simple = space.start(np.random.default_rng(0), count)
+        known = list(space.presets().values()) if warm else []
+        expected = np.concatenate([np.reshape(known, (-1, 4, 4)), simple])[:count]
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.int8
 
 
 def test_halving():
@@ -84,14 +116,13 @@ def test_every_training_option_is_a_setting():
         "precision": "bfloat16",
     }
     assert set(other) | {"dropout"} == {field.name for field in dataclasses.fields(TrainingOptions)}
-    made = AutoBLMSettings(**other, final_embedding_dim=12, dropout=0.25)
+    changes = {**other, "final_embedding_dim": 12, "dropout": 0.25}
     expected = TrainingOptions(**other, dropout=True)
-    assert made.search_options() == expected
-    assert made.final_options() == dataclasses.replace(expected, embedding_dim=12)
-    plain = AutoBLMSettings()
+    assert options(False, **changes) == expected
+    assert options(True, **changes) == dataclasses.replace(expected, embedding_dim=12)
     for name, value in other.items():
-        assert getattr(plain.search_options(), name) != value
-    assert made.base_hyperparameters()["dropout"] == 0.25
+        assert getattr(options(False), name) != value
+    assert AutoBLMSettings(**changes).hyperparameters()["dropout"] == 0.25
 
 
 @pytest.mark.parametrize(
@@ -104,13 +135,13 @@ def test_every_training_option_is_a_setting():
     ],
 )
 def test_dropout_costs_only_where_it_is_used(changes, search, end):
-    made = AutoBLMSettings(**changes)
-    assert made.search_options().dropout is search
-    assert made.final_options().dropout is end
+    assert options(False, **changes).dropout is search
+    assert options(True, **changes).dropout is end
 
 
-def test_every_searcher_can_be_chosen():
-    for name in REGISTRY:
+def test_every_searcher_is_offered_that_needs_no_relaxed_structure():
+    assert set(SEARCHERS) == set(REGISTRY) - {"differentiable"}
+    for name in SEARCHERS:
         assert AutoBLMSettings(searcher=name).searcher == name
 
 
