@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -23,6 +24,9 @@ from kapl_jax.search.problem import Problem, PyTree, Split, TrainingState
 
 AXIS = "population"
 SPLIT, WHOLE = PartitionSpec(AXIS), PartitionSpec()
+# On CPUs, for what runs once a chunk: measured to compile four to six times as fast as all of LLVM's
+# optimisations, with the same numbers to the bit.
+_RUNS_ONCE = MappingProxyType({"xla_backend_optimization_level": 1})
 
 
 class Placement:
@@ -107,7 +111,8 @@ class Programs:
         self._compiled: dict[Any, Any] = {}
         mapped = map_init(problem, cohort)
         init = self.placement.over_devices(mapped, (self._specs,))
-        self.init = compile_lowered(jax.jit(init).lower(self._cohort), self._platform)
+        lowered = jax.jit(init).lower(self._cohort)
+        self.init = compile_lowered(lowered, self._platform, **_RUNS_ONCE)
         self.state_shape = jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             jax.eval_shape(mapped, self._cohort),
