@@ -59,8 +59,8 @@ class PopulationTrainer(Generic[P]):
         self.chunk_size = chunk_size
         self.precision = precision
         self._programs: dict[tuple[int, bool], Programs] = {}
-        # The problem's data of a split on the first so many devices.
-        self._placed: dict[tuple[int, Split], PyTree] = {}
+        # The problem's arrays on the first so many devices, by their identity.
+        self._placed: dict[tuple[int, int], Any] = {}
 
     @property
     def platform(self) -> str:
@@ -289,11 +289,15 @@ class PopulationTrainer(Generic[P]):
         return self._programs[key]
 
     def _data(self, split: Split, devices: Sequence[jax.Device]) -> PyTree:
-        """Return the data of a split on these devices, placed once."""
-        key = (len(devices), split)
-        if key not in self._placed:
-            self._placed[key] = Placement(devices).place_shared(self.problem.data[split])
-        return self._placed[key]
+        """Return the data of a split on these devices; an array of several is placed once."""
+
+        def place(array: Any) -> Any:
+            key = (len(devices), id(array))
+            if key not in self._placed:
+                self._placed[key] = Placement(devices).place_shared(array)
+            return self._placed[key]
+
+        return jax.tree.map(place, self.problem.data[split])
 
 
 def prefetched(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:

@@ -79,7 +79,7 @@ def test_rank_all_equals_the_slow_ranker(batch_size):
     by_head, by_tail = rng.integers(0, 4, (2, *shape)).astype(np.float32)
     batches = ranking.build_ranking_batches(triples, known, num_entities, num_relations, batch_size)
     assert batches.triples.shape[1] <= batch_size
-    ranks, weights = jax.jit(
+    ranks = jax.jit(
         lambda batches: ranking.rank_all(
             batches,
             lambda t: jnp.asarray(by_head)[t[:, 0], t[:, 1]],
@@ -88,13 +88,14 @@ def test_rank_all_equals_the_slow_ranker(batch_size):
     )(batches)
     h, r, t = triples.T
     expected = slow_ranks_of_triples(triples, known, by_head[h, r], by_tail[t, r])
-    np.testing.assert_array_equal(ranking.in_query_order(batches, ranks), expected)
+    found = ranking.in_query_order(batches, ranks)
+    np.testing.assert_array_equal(found, expected)
 
-    metrics = ranking.rank_metrics(ranks, weights)
+    metrics = ranking.mean_rank_metrics(found[None])
     assert tuple(metrics) == ranking.METRIC_NAMES
-    np.testing.assert_allclose(metrics["mrr"], np.mean(1 / expected), rtol=1e-5)
-    np.testing.assert_allclose(metrics["hits_at_3"], np.mean(expected <= 3), rtol=1e-5)
-    np.testing.assert_allclose(metrics["mean_rank"], np.mean(expected), rtol=1e-5)
+    np.testing.assert_allclose(metrics["mrr"], [np.mean(1 / expected)], rtol=1e-5)
+    np.testing.assert_allclose(metrics["hits_at_3"], [np.mean(expected <= 3)], rtol=1e-5)
+    np.testing.assert_allclose(metrics["mean_rank"], [np.mean(expected)], rtol=1e-5)
 
 
 def test_ranks_of_a_population_equal_those_of_each_alone():
@@ -105,20 +106,36 @@ def test_ranks_of_a_population_equal_those_of_each_alone():
 
     def ranks_of(table):
         score = partial(lambda table, triples: table[triples[:, 1]], table)
-        return ranking.rank_all(batches, score, score)[0]
+        return ranking.rank_all(batches, score, score)
 
-    together = jax.vmap(ranks_of)(tables)
+    together = ranking.in_query_order(batches, jax.vmap(ranks_of)(tables))
+    assert together.shape == (3, 2, len(triples))
     for member, table in enumerate(tables):
-        np.testing.assert_array_equal(together[member], ranks_of(table))
+        alone = ranking.in_query_order(batches, ranks_of(table))
+        np.testing.assert_array_equal(together[member], alone)
 
 
 def test_padding_counts_nothing_even_where_its_rank_is_not_finite():
-    ranks = jnp.array([[1.0, 2.0, jnp.nan], [4.0, 20.0, 0.0]])
-    metrics = ranking.rank_metrics(ranks, jnp.array([1.0, 1.0, 0.0]))
-    np.testing.assert_allclose(metrics["mrr"], (1 + 1 / 2 + 1 / 4 + 1 / 20) / 4, rtol=1e-6)
-    np.testing.assert_allclose(metrics["hits_at_1"], 0.25)
-    np.testing.assert_allclose(metrics["hits_at_10"], 0.75)
-    np.testing.assert_allclose(metrics["mean_rank"], 27 / 4)
+    triples = np.zeros((3, 3), int)
+    batches = ranking.build_ranking_batches(triples, triples, 30, 1, 2)
+    assert np.asarray(batches.weight).sum(axis=1).tolist() == [2.0, 1.0]
+    # In the order of the batches, here that of the triples; the fourth fills up.
+    first = np.array([[1.0, 2.0, 2.0, np.nan], [4.0, 20.0, 10.0, 0.0]])
+    ranks = np.stack([first, np.full((2, 4), 3.0)])
+    ranks = ranks[..., np.minimum(np.asarray(batches.position).reshape(-1), 3)]
+    metrics = ranking.mean_rank_metrics(ranking.in_query_order(batches, ranks))
+    of_first = [1, 1 / 2, 1 / 2, 1 / 4, 1 / 20, 1 / 10]
+    np.testing.assert_allclose(metrics["mrr"], [np.mean(of_first), 1 / 3], rtol=1e-6)
+    np.testing.assert_allclose(metrics["hits_at_1"], [1 / 6, 0])
+    np.testing.assert_allclose(metrics["hits_at_3"], [1 / 2, 1])
+    np.testing.assert_allclose(metrics["hits_at_10"], [5 / 6, 1])
+    np.testing.assert_allclose(metrics["mean_rank"], [39 / 6, 3])
+
+
+def test_metrics_of_no_rank_are_not_numbers():
+    with pytest.warns(RuntimeWarning):
+        metrics = ranking.mean_rank_metrics(np.zeros((2, 2, 0), np.float32))
+    assert all(value.shape == (2,) and np.isnan(value).all() for value in metrics.values())
 
 
 def test_batches_hold_each_triple_once_and_share_the_known_pairs():
@@ -168,13 +185,12 @@ def test_equals_pykeen_on_the_same_scores():
     expected = evaluator.finalize()
 
     batches = ranking.build_ranking_batches(triples, known, num_entities, num_relations, 10)
-    ours = ranking.rank_metrics(
-        *ranking.rank_all(
-            batches,
-            lambda t: jnp.asarray(tables[0])[t[:, 0], t[:, 1]],
-            lambda t: jnp.asarray(tables[1])[t[:, 2], t[:, 1]],
-        )
+    ranks = ranking.rank_all(
+        batches,
+        lambda t: jnp.asarray(tables[0])[t[:, 0], t[:, 1]],
+        lambda t: jnp.asarray(tables[1])[t[:, 2], t[:, 1]],
     )
+    ours = ranking.mean_rank_metrics(ranking.in_query_order(batches, ranks)[None])
     theirs = {
         "mrr": "both.realistic.inverse_harmonic_mean_rank",
         "hits_at_1": "both.realistic.hits_at_1",
@@ -183,4 +199,4 @@ def test_equals_pykeen_on_the_same_scores():
         "mean_rank": "both.realistic.arithmetic_mean_rank",
     }
     for name, metric in theirs.items():
-        np.testing.assert_allclose(ours[name], expected.get_metric(metric), rtol=1e-5)
+        np.testing.assert_allclose(ours[name], [expected.get_metric(metric)], rtol=1e-5)

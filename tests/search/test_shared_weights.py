@@ -7,50 +7,99 @@ import pytest
 
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.problem import Problem, TrainingState
 from kapl_jax.search.shared_weights import RecordedProxy, SharedWeights, Supernet
+from kapl_jax.search.trainer import PopulationTrainer
+
+STEPS = 20
 
 
-class Targets:
-    """One number w is pulled towards the candidate drawn at each step; closeness is the score.
+class Targets(Problem):
+    """One number w is pulled towards the candidate drawn at each step; closeness is the score."""
 
-    The state also counts how often each candidate was drawn.
-    """
+    objective = "closeness"
 
-    def __init__(self, steps: int = 20) -> None:
-        self.data = jnp.arange(steps)
+    def __init__(self) -> None:
+        self.data = {"train": np.arange(STEPS), "valid": np.zeros(3), "test": ()}
 
     def init(self, key, candidate, hyperparameters):
         del hyperparameters
-        return jax.random.normal(key, ()) + 0 * candidate
+        return TrainingState({"params": jax.random.normal(key, ()) + 0 * candidate}, ())
 
-    def train_epoch_shared(self, state, pool, hyperparameters, epoch, keys, data):
+    def train_block(self, state, candidate_of_step, hyperparameters, epoch, keys, data, block):
         def step(w, number):
-            key = jax.random.fold_in(keys.own, number)
-            target = pool[jax.random.randint(key, (), 0, pool.shape[0])]
-            return w + hyperparameters["learning_rate"] * (target - w), w
+            target = candidate_of_step(jax.random.fold_in(keys.own, number))
+            return w + hyperparameters["learning_rate"] * (target - w), target
 
-        state, _ = jax.lax.scan(step, state, data)
-        return state, jnp.float32(0) + epoch
+        w, targets = jax.lax.scan(step, state.variables["params"], self.steps(data, block))
+        return TrainingState({"params": w}, ()), targets.sum() / STEPS
 
-    def evaluate(self, state, candidate, data):
-        del data
-        return {"closeness": -jnp.abs(state - candidate), "other": state}
+    def steps(self, data, block):
+        return data
 
-    def score(self, metrics):
-        return metrics["closeness"]
+    def evaluate_block(self, variables, candidate, data, block):
+        assert data.shape == (3,)
+        return {"distance": jnp.abs(variables["params"] - candidate)}
+
+    def metrics(self, split, values):
+        assert split == "valid"
+        return {"closeness": -np.mean([one["distance"] for one in values], axis=0)}
+
+
+class StreamedTargets(Targets):
+    """The same, its steps given in two blocks of training, and validation in two, too."""
+
+    def blocks(self, split, epoch=0, first=0):
+        blocks = np.split(np.arange(STEPS), [12]) if split == "train" else [np.ones(1)] * 2
+        yield from blocks[first:]
+
+    def steps(self, data, block):
+        return block
 
 
 NUMBERS = {"learning_rate": 0.1}
 
 
-def scores(pool, epochs=30, seed=0, devices=None):
-    candidates = np.array(pool, np.float32)
-    trainer = PopulationTrainer(Supernet(Targets(), candidates), devices=jax.devices()[:1])
-    chunk = trainer.start([Individual(candidates[0], NUMBERS, seed)], 1)
+def train(pool, epochs, seed=0, problem=Targets):
+    """Return the trainer and the chunk of one trained supernet."""
+    trainer = PopulationTrainer(Supernet(problem(), pool), devices=jax.devices()[:1])
+    chunk = trainer.start([Individual(pool[0], NUMBERS, seed)], 1)
     trainer.train(chunk, epochs)
-    state = trainer.fetch(chunk)[0]
-    return SharedWeights(Targets(), state, devices).scores(candidates)
+    return trainer, chunk
+
+
+def scores(pool, epochs=30, seed=0, devices=None, problem=Targets):
+    candidates = np.array(pool, np.float32)
+    trainer, chunk = train(candidates, epochs, seed, problem)
+    variables = jax.tree.map(lambda leaf: leaf[0], trainer.fetch(chunk).state.variables)
+    return SharedWeights(problem(), variables, devices).scores(candidates)
+
+
+def test_every_step_trains_a_candidate_drawn_from_the_whole_pool():
+    pool = np.array([1.0, 10.0, 100.0], np.float32)
+    drawn = []
+    for epochs in range(1, 6):
+        _, chunk = train(pool, epochs)
+        total = round(float(chunk.population.losses[0]) * STEPS)
+        drawn.append([total % 10, total // 10 % 10, total // 100])
+    # How often each was drawn in an epoch, in the digits of the sum; another time in each epoch.
+    drawn = np.array([one for one in drawn if sum(one) == STEPS])
+    assert len(drawn) >= 3
+    assert (drawn > 0).all()
+    assert len(np.unique(drawn, axis=0)) > 1
+
+
+def test_a_supernet_may_be_streamed():
+    pool = [0.0, 2.0, 5.0]
+    np.testing.assert_allclose(scores(pool), scores(pool, problem=StreamedTargets), rtol=1e-5)
+
+
+def test_a_supernet_is_evaluated_by_its_own_candidate():
+    pool = np.array([0.0, 4.0], np.float32)
+    trainer, chunk = train(pool, 2)
+    found = trainer.problem.metrics("valid", trainer.evaluate(chunk, "valid"))
+    w = np.asarray(chunk.population.state.variables["params"])
+    np.testing.assert_allclose(trainer.problem.score(found), -np.abs(w - pool[0]))
 
 
 def test_weights_are_trained_for_all_and_score_each():

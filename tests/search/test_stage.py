@@ -18,13 +18,13 @@ from kapl_jax.runs.progress import Progress
 from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search import chunk_training
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.problem import Problem, TrainingState
 from kapl_jax.search.schedule import Schedule, full_training, successive_halving
 from kapl_jax.search.stage import Stage
-from kapl_jax.search.streaming import StreamedTrainer
+from kapl_jax.search.trainer import PopulationTrainer
 from tests.runs.damage import DAMAGES, files_below
-from tests.search.test_population import make_individuals, make_trainer
-from tests.search.test_streaming import ENDS, EPOCHS, StreamedLine
+from tests.search.test_trainer import EPOCHS, both_kinds, make_individuals, make_trainer
+from tests.search.toy_problem import ENDS, StreamedLine, fit_slowly
 
 CONFIG = {"method": "toy", "settings": {}, "dataset": {}}
 
@@ -112,7 +112,7 @@ def test_killed_anywhere_ends_with_the_same(tmp_path, monkeypatch, schedule, eva
 @pytest.mark.parametrize("evaluate_every", [0, 1])
 def test_killed_within_an_epoch_ends_with_the_same(tmp_path, monkeypatch, evaluate_every):
     def run(folder, **more):
-        trainer, schedule = StreamedTrainer(StreamedLine(), 3), full_training(EPOCHS)
+        trainer, schedule = make_trainer(3, 2, "streamed"), full_training(EPOCHS)
         more |= {"trainer": trainer, "evaluate_every": evaluate_every}
         return run_stage(folder, [make_individuals(5)], schedule, **more)
 
@@ -150,59 +150,88 @@ def test_recorded_individuals_are_not_trained_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(scores(first), scores(again))
 
 
-def test_halving_keeps_the_best(tmp_path):
-    schedule = successive_halving(9, 3, 3)
+@both_kinds
+def test_halving_equals_fits_one_by_one(tmp_path, kind):
+    """And who stays is the best of those fits; the survivor is as if trained alone to the end."""
+    individuals, schedule = make_individuals(9), successive_halving(9, 3, 3)
     assert schedule.rungs == (1, 3, 9)
-    (outcomes,) = run_stage(tmp_path, [make_individuals(9)], schedule)
-    complete = [one for one in outcomes if one.complete]
-    assert len(complete) == 1
-    assert complete[0].record["epochs"] == 9
+    trainer = make_trainer(4, 2, kind)
+    (outcomes,) = run_stage(tmp_path, [individuals], schedule, trainer=trainer)
+    fits = [fit_slowly(one, 9, kind) for one in individuals]
     assert sorted(one.record["epochs"] for one in outcomes) == [1] * 6 + [3] * 2 + [9]
+    assert sum(one.complete for one in outcomes) == 1
+    curves = [[reached["valid"] for reached in fit[1:]] for fit in fits]
+    expected = halve_slowly(curves, schedule, 9)
+    assert [one.complete for one in outcomes] == [last == 9 for _, _, last in expected]
+    for one, fit, (_, _, last) in zip(outcomes, fits, expected, strict=True):
+        # The last state counts where none is evaluated on the way.
+        assert one.record["epochs"] == last
+        assert one.score == pytest.approx(fit[last]["valid"], rel=1e-3)
+        assert one.record["loss"] == pytest.approx(fit[last]["loss"], rel=1e-3)
 
 
-def test_halving_equals_full_training_for_the_survivor(tmp_path):
-    individuals = make_individuals(9)
-    (halved,) = run_stage(tmp_path / "a", [individuals], successive_halving(9, 3, 3))
-    (full,) = run_stage(tmp_path / "b", [individuals], full_training(9))
-    for one, other in zip(halved, full, strict=True):
-        if one.complete:
-            np.testing.assert_allclose(one.score, other.score, rtol=1e-4)
+@both_kinds
+def test_the_best_of_all_epochs_is_kept_and_the_last_trained_on(tmp_path, kind):
+    """As of a fit one by one, whose every epoch is looked at."""
+    individuals, trainer = make_individuals(4), make_trainer(4, 2, kind)
+
+    def finish(chunk):
+        variables = trainer.fetch_arrays(chunk, chunk.population.state.variables)
+        tested = trainer.evaluate(chunk, "test")
+        closeness = trainer.problem.metrics("test", tested)["closeness"]
+        return [
+            {"w": w.tolist(), "test": float(value)}
+            for w, value in zip(variables["params"]["w"], closeness, strict=True)
+        ]
+
+    # Large rates: what is best is not the last.
+    for one in individuals:
+        object.__setattr__(one, "hyperparameters", {"learning_rate": 0.4})
+    (outcomes,) = run_stage(
+        tmp_path,
+        [individuals],
+        full_training(6),
+        trainer=trainer,
+        evaluate_every=1,
+        finish=finish,
+    )
+    best_epochs = set()
+    for one in outcomes:
+        fit = fit_slowly(one.individual, 6, kind)
+        best = max(range(1, 7), key=lambda epoch: fit[epoch]["valid"])
+        best_epochs.add(best)
+        assert one.record["epochs"] == best
+        assert one.score == pytest.approx(fit[best]["valid"], rel=1e-3)
+        np.testing.assert_allclose(one.record["w"], fit[best]["w"], rtol=1e-3)
+        assert one.record["test"] == pytest.approx(fit[best]["test"], rel=1e-3)
+        assert one.record["loss"] == pytest.approx(fit[6]["loss"], rel=1e-3)
+    assert best_epochs - {6}
 
 
-def test_best_state_is_kept(tmp_path):
-    individuals = make_individuals(4)
-    kept = run_stage(tmp_path / "best", [individuals], full_training(12), evaluate_every=1)[0]
-    for one in kept:
-        epochs = one.record["epochs"]
-        folder = tmp_path / one.individual.id
-        again = run_stage(folder, [individuals], full_training(epochs))[0]
-        same = next(other for other in again if other.individual.id == one.individual.id)
-        np.testing.assert_allclose(one.score, same.score, rtol=1e-5)
-
-
-class CurveProblem:
+class CurveProblem(Problem):
     """The state counts its epochs; the candidate float32[E] is the score after each of them."""
 
-    data = ()
+    objective = "height"
+
+    def __init__(self):
+        self.data = {"train": (), "valid": (), "test": ()}
 
     def init(self, key, candidate, hyperparameters):
         del key, candidate, hyperparameters
-        return {"epochs": jnp.int32(0)}
+        return TrainingState({"params": {}, "epochs": jnp.int32(0)}, ())
 
-    def train_epoch(self, state, candidate, hyperparameters, epoch, keys, data):
+    def train_block(self, state, candidate_of_step, hyperparameters, epoch, keys, data, block):
         # Counts only where it goes on from the state that it left.
-        follows = state["epochs"] == epoch
-        return {"epochs": jnp.where(follows, epoch + 1, -99)}, jnp.float32(0) * candidate[0]
+        follows = state.variables["epochs"] == epoch
+        variables = {"params": {}, "epochs": jnp.where(follows, epoch + 1, -99)}
+        return TrainingState(variables, ()), jnp.float32(0) * candidate_of_step(keys.own)[0]
 
-    def evaluate(self, state, candidate, data):
-        return {"height": candidate[state["epochs"] - 1], "count": state["epochs"] * 1.0}
+    def evaluate_block(self, variables, candidate, data, block):
+        epochs = variables["epochs"]
+        return {"height": candidate[epochs - 1], "count": epochs * 1.0}
 
-    def score(self, metrics):
-        return metrics["height"]
-
-
-def count_epochs(state, candidate, data):
-    return state["epochs"]
+    def metrics(self, split, values):
+        return values[0]
 
 
 def halve_slowly(curves, schedule, every):
@@ -234,7 +263,8 @@ def test_halving_with_evaluation_on_the_way_equals_the_obvious_loop(tmp_path, sc
     trainer = PopulationTrainer(CurveProblem(), 4, jax.devices()[:2])
 
     def finish(chunk):
-        return [{"of_epoch": int(count)} for count in trainer.apply(chunk, count_epochs)]
+        variables = trainer.fetch_arrays(chunk, chunk.population.state.variables)
+        return [{"of_epoch": int(count)} for count in variables["epochs"]]
 
     (outcomes,) = run_stage(
         tmp_path, [individuals], schedule, trainer=trainer, evaluate_every=every, finish=finish
@@ -251,7 +281,7 @@ def refuse_chunks(monkeypatch, largest, at="train"):
     real, tried = getattr(PopulationTrainer, at), []
 
     def limited(self, chunk, *arguments):
-        size = len(chunk.cohort.stamp)
+        size = chunk.size
         tried.append(size)
         if size > largest:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
@@ -371,11 +401,8 @@ def test_scores_on_the_way_are_recorded(tmp_path):
 
 def test_finish_adds_to_the_record_and_sees_the_chunk(tmp_path):
     def finish(chunk):
-        slopes = make_trainer(4, 2).apply(chunk, slope)
-        return [{"slope": float(value)} for value in slopes]
-
-    def slope(state, candidate, data):
-        return state["w"][0]
+        variables = make_trainer(4, 2).fetch_arrays(chunk, chunk.population.state.variables)
+        return [{"slope": float(w[0])} for w in variables["params"]["w"]]
 
     (outcomes,) = run_stage(tmp_path, [make_individuals(7)], full_training(20), finish=finish)
     for one in outcomes:
