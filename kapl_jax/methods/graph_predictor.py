@@ -35,7 +35,7 @@ class GraphQuestion(Settings):
             UserError: There is none, or both are given; the file cannot be read or used.
         """
         if not self.queries:
-            return [_query(self.head, self.relation, self.tail)]
+            return [_query(self.head, self.relation, self.tail, "--queries")]
         for name in ("head", "relation", "tail"):
             if getattr(self, name):
                 raise UserError(f"--{name}: given with --queries, expected one of the two")
@@ -62,8 +62,8 @@ class GraphExplanationQuestion(Settings):
             UserError: The relation is missing, or both ends are.
         """
         if self.head and self.tail:
-            return _query(self.head, self.relation, ""), self.tail
-        return _query(self.head, self.relation, self.tail), None
+            return _query(self.head, self.relation, "", "--rules"), self.tail
+        return _query(self.head, self.relation, self.tail, "--rules"), None
 
 
 class Explainer(Protocol):
@@ -140,9 +140,10 @@ def read_queries(path: Path) -> list[Query]:
     ]
 
 
-def _query(head: str, relation: str, tail: str) -> Query:
+def _query(head: str, relation: str, tail: str, instead: str) -> Query:
+    """Return the query of flags; `instead` is a flag that could be given in their place."""
     if not relation:
-        raise UserError("--relation: missing; give --relation with --head or --tail, or --queries")
+        raise UserError(f"--relation: missing; give --relation with --head or --tail, or {instead}")
     if bool(head) == bool(tail):
         given = "both" if head else "neither"
         raise UserError(f"--head, --tail: {given} given, expected exactly one; the other is asked")

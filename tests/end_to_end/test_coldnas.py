@@ -182,8 +182,16 @@ def test_ratings_that_cannot_be_used(finished, lines, words):
     [
         ("predict", ("--user_features=jab=a",), ("--user_features: ", "'jab'", "mean 'job'")),
         ("predict", ("--user_features=job",), ("--user_features: found 'job'", "field=value")),
-        ("predict", ("--head=i2",), ("--head: given for run, a run of coldnas", "expected --ratings")),
-        ("predict", ("--queries=user.csv",), ("--queries: given for run, a run of coldnas", "expected --ratings")),
+        (
+            "predict",
+            ("--head=i2",),
+            ("--head: given for run, a run of coldnas", "expected --ratings"),
+        ),
+        (
+            "predict",
+            ("--queries=user.csv",),
+            ("--queries: given for run, a run of coldnas", "expected --ratings"),
+        ),
         ("predict", ("--ratings=none.csv",), ("none.csv",)),
         ("predict", ("--workdir=ratings",), ("ratings: not a run directory",)),
         ("predict", ("--top=0",), ("--top=0",)),

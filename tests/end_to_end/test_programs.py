@@ -156,7 +156,10 @@ def test_queries_with_unknown_names_do_not_stop_the_others(finished):
     ("arguments", "words"),
     [
         (("--queries=q.txt", "--head=entity_3"), ("--head: given with --queries",)),
-        (("--queries=q.txt", "--ratings=r.csv"), ("--ratings: given for run, a run of autoblm", "--queries")),
+        (
+            ("--queries=q.txt", "--ratings=r.csv"),
+            ("--ratings: given for run, a run of autoblm", "--queries"),
+        ),
         (
             ("--head=entity_33", "--relation=relation_1"),
             ("--head=entity_33", "unknown entity 'entity_33'", "did you mean 'entity_3'"),
