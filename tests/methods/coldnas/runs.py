@@ -8,8 +8,9 @@ import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.data.cold_start_loading import load_cold_start
-from kapl_jax.methods.coldnas.pipeline import run_coldnas
+from kapl_jax.methods.coldnas.method import COLDNAS
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
+from kapl_jax.methods.pipeline import run_method
 from kapl_jax.runs.run_directory import Run, read_run
 from tests.data.graph_folders import write
 
@@ -80,7 +81,7 @@ def small_settings(folder: Path, **changes) -> ColdNASSettings:
 
 
 def run(settings: ColdNASSettings) -> Run:
-    run_coldnas(settings)
+    run_method(COLDNAS, settings)
     return read_run(settings.workdir)
 
 

@@ -28,10 +28,10 @@ def train(members, chunk_size=0, num_devices=1, interrupted_at=None):
         chunk = one.start(members[part], size)
         if interrupted_at:
             one.train(chunk, interrupted_at)
-            chunk = one.resume(members[part], size, one.fetch(chunk), chunk.epoch)
+            chunk = one.place(members[part], size, one.fetch(chunk), chunk.epoch)
         one.train(chunk, EPOCHS - chunk.epoch)
-        states.append(one.fetch(chunk).parameters)
-        metrics.append(one.evaluate(chunk))
+        states.append(one.fetch(chunk).state.variables["params"])
+        metrics.append(one.problem.metrics("valid", one.evaluate(chunk, "valid")))
     return [
         jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts) for parts in (states, metrics)
     ]

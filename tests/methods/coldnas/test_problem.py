@@ -12,8 +12,9 @@ from kapl_jax.methods.coldnas import problem as module
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import as_tasks, item_sets, task_data
-from kapl_jax.methods.stepwise import TrainingState
 from kapl_jax.search.individual import epoch_keys
+from kapl_jax.search.problem import TrainingState
+from kapl_jax.search.shared_weights import Supernet
 from tests.evaluation.slow import ndcg_bounds
 from tests.methods.coldnas.slow import slow_loss, slow_phi, slow_predictions
 from tests.methods.coldnas.tiny import (
@@ -33,6 +34,8 @@ STRUCTURE = structures(1)[0]
 KEYS = epoch_keys(np.uint32(3), np.uint32(7), np.int32(2))
 EPOCH = np.int32(2)
 AS_GIVEN = dataclasses.replace(OPTIONS, redraw=False)
+TRAINED = problem().data["train"].tasks
+ITEM_FIELDS = problem().data["train"].item_fields
 WIDTHS = problem().model.widths
 
 
@@ -47,12 +50,14 @@ def parameters(seed=0):
     rng = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: np.float32(2 * np.asarray(leaf) + 0.3 * rng.normal(size=leaf.shape)),
-        state.parameters,
+        state.variables["params"],
     )
 
 
 def start(seed=0) -> TrainingState:
-    return TrainingState(parameters(seed), problem().optimizer.init(parameters(seed)))
+    """Return the state before training with those parameters: moments are zeros."""
+    state = init_program()(jax.random.key(seed), STRUCTURE, numbers())
+    return state.replace(variables={"params": parameters(seed)})
 
 
 @functools.cache
@@ -63,23 +68,38 @@ def init_program():
 @functools.cache
 def epoch_program(options=AS_GIVEN):
     one = problem(options)
-    return jax.jit(lambda *given: one.train_epoch(*given, EPOCH, KEYS, one.data))
 
-
-@functools.cache
-def shared_program():
-    one = problem(AS_GIVEN)
-
-    def train(state, pool, own):
-        keys = KEYS._replace(own=own)
-        return one.train_epoch_shared(state, pool, numbers(), EPOCH, keys, one.data)
+    def train(state, candidate, given):
+        data = one.data["train"]
+        return one.train_block(state, lambda key: candidate, given, EPOCH, KEYS, data, ())
 
     return jax.jit(train)
 
 
 @functools.cache
+def shared_program():
+    one = Supernet(problem(AS_GIVEN), np.stack([STRUCTURE, STRUCTURE]))
+
+    def train(state, pool, own):
+        keys, data = KEYS._replace(own=own), (one.data["train"][0], pool)
+        return one.train_block(state, lambda key: None, numbers(), EPOCH, keys, data, ())
+
+    return jax.jit(train)
+
+
+class RelaxedProblem(ColdNASProblem):
+    """A problem whose candidates are the shares of operations."""
+
+    def modulation(self, parameters, candidate):
+        return KINDS["relaxed"].modulate(candidate)
+
+
+@functools.cache
 def of_kind(kind="structure"):
-    return ColdNASProblem(DATA, OPTIONS, KINDS[kind].modulate)
+    if kind == "relaxed":
+        return RelaxedProblem(DATA, OPTIONS)
+    units = HIDDEN if kind == "networks" else 0
+    return ColdNASProblem(DATA, dataclasses.replace(OPTIONS, network_units=units))
 
 
 @functools.cache
@@ -102,7 +122,7 @@ def loss_program(kind="structure", grouped=False):
 
 def loss_of(tasks, kind="structure", grouped=False, candidate=STRUCTURE, at=None):
     at = parameters() if at is None else at
-    return loss_program(kind, grouped)(at, candidate, tasks, problem().data.item_fields)
+    return loss_program(kind, grouped)(at, candidate, tasks, ITEM_FIELDS)
 
 
 def precise(tree):
@@ -128,7 +148,7 @@ def test_the_loss_equals_the_slow_one(kind):
     users = slow_users(DATA, DATA.train)
     for seed in range(3):
         candidate = draw(kind, seed)
-        found, _ = loss_of(problem().data.train, kind, candidate=candidate)
+        found, _ = loss_of(TRAINED, kind, candidate=candidate)
         expected = slow_loss_of(kind, candidate, parameters(), users)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -139,7 +159,7 @@ def test_gradients_are_finite_differences(kind):
     users, candidate = slow_users(DATA, DATA.train), draw(kind)
     at, rng = precise(parameters()), np.random.default_rng(0)
     with jax.enable_x64(True):
-        _, gradient = loss_of(problem().data.train, kind, candidate=candidate, at=at)
+        _, gradient = loss_of(TRAINED, kind, candidate=candidate, at=at)
         gradient = jax.tree.map(np.asarray, gradient)
     leaves = zip(jax.tree.leaves(at), jax.tree.leaves(gradient), strict=True)
     for number, (leaf, found) in enumerate(leaves):
@@ -157,7 +177,7 @@ def test_gradients_are_finite_differences(kind):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_batch_in_groups_is_the_padded_one(seed):
-    tasks, users = problem().data.train, slow_users(DATA, DATA.train)
+    tasks, users = TRAINED, slow_users(DATA, DATA.train)
     batches, weights = draw_batches(problem()._groups, jax.random.key(seed))
     assert len(problem()._groups.layouts.query.groups) > 1
     filled = False
@@ -188,12 +208,11 @@ def wider(tasks, support=2, query=3):
 
 
 def test_a_padded_user_equals_an_unpadded_one():
-    one, padded = problem(), as_tasks(DATA, wider(DATA.train))
-    tasks = one.data.train
+    tasks, padded = TRAINED, as_tasks(DATA, wider(DATA.train))
     assert padded.query.mask.shape == (8, 8)
     assert_close(loss_of(padded), loss_of(tasks), rtol=1e-4)
-    predicted = predict_program()(parameters(), STRUCTURE, one.data, padded)
-    expected = predict_program()(parameters(), STRUCTURE, one.data, tasks)
+    predicted = predict_program()(parameters(), STRUCTURE, ITEM_FIELDS, padded)
+    expected = predict_program()(parameters(), STRUCTURE, ITEM_FIELDS, tasks)
     np.testing.assert_allclose(
         np.asarray(predicted)[padded.query.mask], np.asarray(expected)[tasks.query.mask], rtol=1e-5
     )
@@ -202,8 +221,8 @@ def test_a_padded_user_equals_an_unpadded_one():
 def test_predictions_and_phi_equal_the_slow_ones():
     one, at = problem(), precise(parameters())["model"]
     tasks, users = as_tasks(DATA, DATA.test), slow_users(DATA, DATA.test)
-    predicted = predict_program()(parameters(), STRUCTURE, one.data, tasks)
-    phi = jax.jit(one.phi)(parameters(), one.data, tasks)
+    predicted = predict_program()(parameters(), STRUCTURE, ITEM_FIELDS, tasks)
+    phi = jax.jit(one.phi)(parameters(), ITEM_FIELDS, tasks)
     slow = KINDS["structure"].slow(STRUCTURE)
     assert len(phi) == POSITIONS
     for place, user in enumerate(users):
@@ -240,21 +259,24 @@ def test_metrics_equal_the_slow_ones(data):
         each.append(slow_metrics(predicted, [1 + 4 * rating for _, rating in user.asked]))
     expected = {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
     # Five users by two: the last batch is filled up.
-    found = jax.jit(problem().evaluate)(start(), structure, task_data(data, 2))
+    program, variables = jax.jit(problem().evaluate_block), {"params": parameters()}
+    sums = program(variables, structure, task_data(data, 2)["valid"], ())
+    # Of a population of one.
+    found = problem().metrics("valid", [jax.tree.map(lambda leaf: np.asarray(leaf)[None], sums)])
     assert found.keys() == expected.keys()
     for name, (lowest, highest) in expected.items():
-        assert lowest * (1 - 1e-4) <= found[name] <= highest * (1 + 1e-4), name
+        assert lowest * (1 - 1e-4) <= found[name][0] <= highest * (1 + 1e-4), name
 
 
 def slow_epoch(state, given):
     """Return parameters after textbook Adam with decoupled weight decay, and the mean loss."""
     order_key, _ = jax.random.split(KEYS.order)
     batches, weights = draw_batches(problem()._groups, order_key)
-    at = precise(state.parameters)
+    at = precise(state.variables["params"])
     first, second = (jax.tree.map(np.zeros_like, at) for _ in range(2))
     rate, losses = given["learning_rate"] * given["decay"] ** 2, []
     for step, (members, weight) in enumerate(zip(batches, weights, strict=True), start=1):
-        batch = jax.tree.map(lambda leaf, members=members: leaf[members], problem().data.train)
+        batch = jax.tree.map(lambda leaf, members=members: leaf[members], TRAINED)
         single = jax.tree.map(np.float32, at)
         loss, gradient = loss_of(batch.replace(weights=weight), at=single)
         losses.append(loss)
@@ -282,10 +304,9 @@ def test_an_epoch_is_textbook_adam_over_all_batches():
     expected, mean = slow_epoch(start(), given)
     np.testing.assert_allclose(loss, mean, rtol=1e-5)
     # A step is about 0.008; rounding counts where a coordinate's gradient is small.
-    assert_close(trained.parameters, expected, rtol=0, atol=1e-4)
-    moved = np.abs(
-        trained.parameters["model"]["out"]["kernel"] - parameters()["model"]["out"]["kernel"]
-    )
+    found = trained.variables["params"]
+    assert_close(found, expected, rtol=0, atol=1e-4)
+    moved = np.abs(found["model"]["out"]["kernel"] - parameters()["model"]["out"]["kernel"])
     assert moved.mean() > 0.005
 
 
@@ -310,24 +331,20 @@ def test_drawing_anew_and_hiding_change_an_epoch():
 
 @functools.cache
 def hide_program():
-    one = problem()
-
     def hide(tasks, key, rate):
-        return module._hide(tasks.features, *item_sets(one.data.item_fields, tasks), key, rate)
+        return module._hide(tasks.features, *item_sets(ITEM_FIELDS, tasks), key, rate)
 
     return jax.jit(hide)
 
 
 def test_hiding_nobody_changes_nothing():
-    one = problem()
-    tasks = one.data.train
-    found = hide_program()(tasks, jax.random.key(0), np.float32(0))
-    expected = tasks.features, *item_sets(one.data.item_fields, tasks)
+    found = hide_program()(TRAINED, jax.random.key(0), np.float32(0))
+    expected = TRAINED.features, *item_sets(ITEM_FIELDS, TRAINED)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 def test_hiding_all_leaves_ratings_only():
-    tasks = problem().data.train
+    tasks = TRAINED
     rng = np.random.default_rng(0)
     others = tasks.replace(
         features=tuple(rng.permutation(np.asarray(one)) for one in tasks.features),
@@ -351,14 +368,14 @@ def test_hiding_all_leaves_ratings_only():
 
 
 def test_hiding_takes_so_many_with_all_their_fields():
-    tasks = problem().data.train
+    tasks = TRAINED
     draws = jax.vmap(hide_program(), (None, 0, None))(
         tasks, jax.random.split(jax.random.key(0), 2000), np.float32(0.3)
     )
     users, support, query = draws
     plain = (
         tasks.features,
-        *(sets.features for sets in item_sets(problem().data.item_fields, tasks)),
+        *(sets.features for sets in item_sets(ITEM_FIELDS, tasks)),
     )
     for fields, before in zip((users, support.features, query.features), plain, strict=True):
         hidden = [
@@ -375,12 +392,12 @@ def test_hiding_takes_so_many_with_all_their_fields():
 
 
 def test_networks_written_otherwise_predict_alike():
-    space, one = NetworkSpace(POSITIONS, HIDDEN), of_kind("networks")
+    space = NetworkSpace(POSITIONS, HIDDEN)
     for weights in space.sample(np.random.default_rng(0), 3):
         found = predict_program("networks")(
-            parameters(), space.canonical(weights[None])[0], one.data, one.data.train
+            parameters(), space.canonical(weights[None])[0], ITEM_FIELDS, TRAINED
         )
-        expected = predict_program("networks")(parameters(), weights, one.data, one.data.train)
+        expected = predict_program("networks")(parameters(), weights, ITEM_FIELDS, TRAINED)
         assert_close(found, expected, rtol=1e-4)
 
 
@@ -389,9 +406,8 @@ def test_scale_and_shift_as_networks_predict_alike(seed):
     structure = structures(1, seed)[0]
     structure[:, :2] = False
     weights = NetworkSpace(POSITIONS, HIDDEN).of_operations(structure)
-    data = problem().data
-    found = predict_program("networks")(parameters(), weights, data, data.train)
-    expected = predict_program()(parameters(), structure, data, data.train)
+    found = predict_program("networks")(parameters(), weights, ITEM_FIELDS, TRAINED)
+    expected = predict_program()(parameters(), structure, ITEM_FIELDS, TRAINED)
     assert_close(found, expected, rtol=1e-4)
 
 
@@ -399,7 +415,7 @@ def test_shared_training_with_one_candidate_is_training_alone():
     trained, loss = shared_program()(start(), np.stack([STRUCTURE, STRUCTURE]), KEYS.own)
     expected, expected_loss = epoch_program()(start(), STRUCTURE, numbers())
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
-    assert_close(trained.parameters, expected.parameters, atol=1e-4)
+    assert_close(trained.variables, expected.variables, atol=1e-4)
 
 
 def test_shared_training_draws_from_the_pool_at_every_step():
@@ -417,7 +433,7 @@ def test_what_it_starts_from_does_not_depend_on_what_is_searched():
     first = init_program()(key, STRUCTURE, numbers())
     other = init_program()(key, ~STRUCTURE, numbers(learning_rate=9))
     jax.tree.map(np.testing.assert_array_equal, first, other)
-    model = first.parameters["model"]
+    model = first.variables["params"]["model"]
     assert model["items"]["field_0"].shape == (11, 2)
     assert model["users"]["field_1"].shape == (5, 2)
     assert model["encoder"]["phi"]["kernel"].shape == (5, 4 * (8 + 4 + 3))

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 
 from kapl_jax.episodes.tasks import with_supports
 from kapl_jax.explain.reasons import read_reasons
 from kapl_jax.methods.coldnas.reasons import item_name, reasons, reasons_of
-from kapl_jax.methods.coldnas.trained import TrainedModel
+from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.modulation.structures import OPERATIONS, preset
 from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
 from tests.methods.coldnas.slow import slow_phi
-from tests.methods.coldnas.tiny import NUMBERS, POSITIONS, problem, structures
+from tests.methods.coldnas.tiny import POSITIONS, parameters, rating_model, structures
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 
-def model_of(structure: np.ndarray) -> TrainedModel:
-    parameters = jax.jit(problem().init)(jax.random.key(1), structure, NUMBERS).parameters
-    return TrainedModel(problem(), jax.tree.map(np.asarray, parameters), structure)
-
-
 @pytest.fixture(scope="module")
-def model(compiled_plainly) -> TrainedModel:
-    return model_of(structures(1)[0])
+def model(compiled_plainly) -> RatingModel:
+    return rating_model(structures(1)[0])
 
 
 @pytest.fixture(scope="module")
 def users(model):
-    found = reasons(problem(), model.parameters, model.structure)
-    return read_reasons(found)
+    return read_reasons(reasons(model))
 
 
 def test_the_first_validation_users_are_shown(model, users):
@@ -42,10 +35,10 @@ def test_the_first_validation_users_are_shown(model, users):
 
 
 def test_effects_are_predictions_with_less_those_without(model, users):
-    data, parameters = model.data, model.parameters["model"]
+    data, weights = model.data, parameters()["model"]
     for place, told in enumerate(users):
         whole = slow_user(data, data.valid, place)
-        predicted = predictions_by_hand(parameters, model.structure, data, whole)
+        predicted = predictions_by_hand(weights, model.structure, data, whole)
         best = int(predicted.argmax())
         asked = data.valid.query_items[place][data.valid.query_mask[place]]
         assert told.influence.query_item == f"item {data.items[asked[best]]}"
@@ -56,7 +49,7 @@ def test_effects_are_predictions_with_less_those_without(model, users):
         for left_out, item in enumerate(rated):
             rest = [one for number, one in enumerate(whole.rated) if number != left_out]
             smaller = dataclasses.replace(whole, rated=rest)
-            without = predictions_by_hand(parameters, model.structure, data, smaller)[best]
+            without = predictions_by_hand(weights, model.structure, data, smaller)[best]
             expected[f"item {data.items[item]}"] = (predicted[best] - without, ratings[left_out])
         assert {one.item for one in told.influence.items} == set(expected)
         for one in told.influence.items:
@@ -69,7 +62,7 @@ def test_effects_are_predictions_with_less_those_without(model, users):
 
 
 def test_phi_moves_from_no_rating_to_all(model, users):
-    data, widths = model.data, widths_of(model.parameters["model"])
+    data, widths = model.data, widths_of(parameters()["model"])
     cells = np.argwhere(model.structure)
     for place, told in enumerate(users):
         count = int(data.valid.support_mask[place].sum())
@@ -81,20 +74,20 @@ def test_phi_moves_from_no_rating_to_all(model, users):
         whole = slow_user(data, data.valid, place)
         for size, norms in zip(sizes, told.phi.norms, strict=True):
             smaller = dataclasses.replace(whole, rated=whole.rated[:size])
-            phi = slow_phi(model.parameters["model"], widths, smaller)
+            phi = slow_phi(parameters()["model"], widths, smaller)
             expected = [np.linalg.norm(phi[position][one]) for position, one in cells]
             np.testing.assert_allclose(norms, expected, atol=1e-5)
 
 
 def test_the_plane_keeps_no_more_than_the_distances(model, users):
-    data, widths = model.data, widths_of(model.parameters["model"])
+    data, widths = model.data, widths_of(parameters()["model"])
     cells = np.argwhere(model.structure)
     full, plane = [], []
     for place, told in enumerate(users):
         whole = slow_user(data, data.valid, place)
         for size, point in zip(told.phi.support_sizes, told.phi.projection, strict=True):
             smaller = dataclasses.replace(whole, rated=whole.rated[:size])
-            phi = slow_phi(model.parameters["model"], widths, smaller)
+            phi = slow_phi(parameters()["model"], widths, smaller)
             full.append(np.concatenate([phi[position][one] for position, one in cells]))
             plane.append(point)
     full, plane = np.array(full), np.array(plane)
@@ -104,7 +97,7 @@ def test_the_plane_keeps_no_more_than_the_distances(model, users):
 
 @pytest.mark.parametrize("name", ["none", "shift"])
 def test_few_operations_or_none(name):
-    model = model_of(preset(name, POSITIONS))
+    model = rating_model(preset(name, POSITIONS))
     tasks = model.tasks(model.data.test)
     one = tasks.take(np.s_[:1])
     (told,) = read_reasons(reasons_of(model, [one], ["me"]))
@@ -116,8 +109,7 @@ def test_few_operations_or_none(name):
         assert [item.effect for item in told.influence.items] == pytest.approx([0.0] * 4, abs=1e-5)
 
 
-def test_a_user_without_support():
-    model = model_of(structures(1)[0])
+def test_a_user_without_support(model):
     one = model.tasks(model.data.test).take(np.s_[:1])
     empty = with_supports(one, np.zeros_like(one.support.mask))
     (told,) = read_reasons(reasons_of(model, [empty], ["new"]))

@@ -10,32 +10,38 @@ import jax
 import numpy as np
 import pytest
 
-from kapl_jax.methods.coldnas.network_space import NetworkSpace
-from kapl_jax.methods.coldnas.problem import ColdNASOptions
-from kapl_jax.methods.coldnas.pruning import Pruning
-from kapl_jax.methods.coldnas.results import (
+from kapl_jax.methods.coldnas.method import (
+    COLDNAS,
     adapted_per_user,
-    describe_results,
-    make_results,
     planted_results,
     pruning_results,
     unseen_items,
 )
-from kapl_jax.methods.coldnas.settings import METRICS, ColdNASSettings
-from kapl_jax.methods.coldnas.space import ModulationSpace
+from kapl_jax.methods.coldnas.network_space import NetworkSpace
+from kapl_jax.methods.coldnas.pruning import Pruning
+from kapl_jax.methods.coldnas.settings import METRICS
 from kapl_jax.methods.contenders import Contender
-from kapl_jax.methods.models import ModelStore
+from kapl_jax.methods.pipeline import SearchPipeline
+from kapl_jax.methods.results import Finished, describe_results, make_results
 from kapl_jax.modulation.structures import parse_structure, preset
 from kapl_jax.runs.files import plain
+from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.stage import Outcome
-from tests.methods.coldnas.tiny import ITEMS, NUMBERS, OPTIONS, POSITIONS, problem, tiny_cold_start
+from tests.methods.coldnas.tiny import (
+    ITEMS,
+    NUMBERS,
+    OPTIONS,
+    POSITIONS,
+    parameters,
+    tiny_cold_start,
+)
+from tests.methods.coldnas.tiny import SETTINGS as TINY
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
-SETTINGS = ColdNASSettings(
-    embedding_dim=2, hidden_units="4,3", context_dim=5, batch_size=4, objective="mae"
-)
+# Nothing is pruned, which would train.
+SETTINGS = dataclasses.replace(TINY, objective="mae", keep_gain=0.0)
 FOUND = parse_structure("scale; -; max shift", "here")
 CONTENDERS = [
     Contender("searched-1", FOUND, True),
@@ -63,42 +69,33 @@ OUTCOMES = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, compiled_plainly):
-    """Results and the store that they are made with; models are untrained, one a seed."""
-    store = ModelStore(tmp_path_factory.mktemp("models"))
+    """Results, the store that they are made with, and its untrained models, one per seed."""
+    folder = tmp_path_factory.mktemp("run")
+    data = dataclasses.replace(tiny_cold_start(), planted=preset("film", POSITIONS))
+    record = RunDirectory.open(folder, {"method": "coldnas", "dataset": data.describe()})
+    pipeline = SearchPipeline(COLDNAS, SETTINGS, data, record)
     individuals = [one.individual for name in OUTCOMES for one in OUTCOMES[name]]
-    one = jax.jit(problem().init)(jax.random.key(0), FOUND, NUMBERS).parameters
-    parameters = [
-        jax.tree.map(lambda leaf, factor=place: np.asarray((1 + factor) * leaf), one)
+    models = [
+        {"params": jax.tree.map(lambda leaf, factor=place: (1 + factor) * leaf, parameters())}
         for place in range(len(individuals))
     ]
-    store.save(individuals, jax.tree.map(lambda *leaves: np.stack(leaves), *parameters))
-    results = make_results(
-        SETTINGS,
-        tiny_cold_start(),
-        problem(),
-        ModulationSpace(POSITIONS),
-        CONTENDERS,
-        OUTCOMES,
-        store,
-    )
-    return results, store, parameters
+    pipeline.store.save(individuals, jax.tree.map(lambda *leaves: np.stack(leaves), *models))
+    results = make_results(Finished(pipeline, CONTENDERS, OUTCOMES))
+    record.close()
+    return results, pipeline.store, models
 
 
 def test_the_best_mean_is_chosen_and_its_best_seed_kept(made):
-    results, store, parameters = made
+    results, store, models = made
     assert results["best"]["name"] == "searched-1"
     assert results["objective"] == "mae"
     assert results["seeds"] == 2
     kept, description = store.load_best()
-    for leaf, expected in zip(jax.tree.leaves(kept), jax.tree.leaves(parameters[1]), strict=True):
+    for leaf, expected in zip(jax.tree.leaves(kept), jax.tree.leaves(models[1]), strict=True):
         np.testing.assert_array_equal(leaf, expected)
-    assert description["structure"] == FOUND.tolist()
-    options = {
-        **description["options"],
-        "hidden_units": tuple(description["options"]["hidden_units"]),
-    }
-    assert ColdNASOptions(**options) == OPTIONS
-    assert (description["search_space"], description["network_units"]) == ("operations", 4)
+    assert description["name"] == "searched-1"
+    np.testing.assert_array_equal(COLDNAS.space(SETTINGS).read(description), FOUND)
+    assert results["best"]["embedding_dim"] == OPTIONS.embedding_dim
 
 
 def test_rows_of_all_contenders(made):
@@ -118,8 +115,8 @@ def test_rows_of_all_contenders(made):
 
 
 def test_parameters_are_counted(made):
-    results, _, parameters = made
-    counted = sum(leaf.size for leaf in jax.tree.leaves(parameters[0]))
+    results, _, models = made
+    counted = sum(leaf.size for leaf in jax.tree.leaves(models[0]))
     assert results["parameters"] == counted
     assert results["baselines"]["none"]["parameters"] == counted
 
@@ -133,6 +130,13 @@ def test_reasons_are_those_of_validation_users(made):
 def test_results_are_plain_json(made):
     written = plain(made[0])
     assert json.loads(json.dumps(written)) == written
+
+
+def test_what_was_planted_is_compared_with_what_was_found(made):
+    planted = made[0]["planted"]
+    assert planted["structure"] == preset("film", POSITIONS).tolist()
+    assert planted["recovered"] is False
+    assert planted["added"] == ["max at 2"]
 
 
 def test_numbers_that_a_user_decides():
@@ -208,14 +212,14 @@ def test_the_lines_of_the_terminal(made):
     results["pruning"] = {"formula": "scale; -; -"}
     results["planted"] = {"formula": "shift; -; -", "recovered": False}
     results["unseen_items"] = {"test": 2, "test_items": 11}
-    lines = describe_results(results).splitlines()
+    lines = describe_results(COLDNAS, SETTINGS, results).splitlines()
     assert lines[0] == "best on validation   searched-1: scale; -; max shift"
     assert lines[1].startswith("  h0 = ")
     assert lines[4:] == [
-        "validation mae       1.2000 ± 0.1414",
-        "test mae             1.4000 ± 0.2828",
-        "validation mae       1.5000 ± 0.1414  (best preset, none)",
-        "test mae             2.0000 ± 0.2828  (best preset, none)",
+        "validation MAE       1.2000 ± 0.1414",
+        "test MAE             1.4000 ± 0.2828",
+        "validation MAE       1.5000 ± 0.1414  (best preset, none)",
+        "test MAE             2.0000 ± 0.2828  (best preset, none)",
         "smallest as good     scale; -; -",
         "not in training      2 of 11 test items",
         "planted              shift; -; -: not found",
@@ -226,8 +230,8 @@ def test_the_lines_of_a_run_without_presets_whose_best_is_one(made):
     results = copy.deepcopy(made[0])
     results["best"] |= {"name": "given-1", "equivalent_to": ["film"]}
     results["baselines"] = {}
-    del results["unseen_items"]
-    shown = describe_results(results)
-    assert shown.startswith("best on validation   given-1, the same as film: ")
+    del results["unseen_items"], results["planted"]
+    shown = describe_results(COLDNAS, SETTINGS, results)
+    assert shown.startswith("best on validation   given-1, equivalent to film: ")
     assert "preset" not in shown
     assert "not in training" not in shown

@@ -8,21 +8,47 @@ import pytest
 
 from kapl_jax.data.cold_start_protocol import Protocol
 from kapl_jax.errors import UserError
-from kapl_jax.methods.coldnas.defaults import SUGGESTED, suggested
-from kapl_jax.methods.coldnas.problem import HYPERPARAMETERS, ColdNASOptions
-from kapl_jax.methods.coldnas.settings import METRICS, ColdNASSettings
+from kapl_jax.methods.coldnas.defaults import SUGGESTED
+from kapl_jax.methods.coldnas.problem import ColdNASOptions
+from kapl_jax.methods.coldnas.settings import (
+    METRICS,
+    ColdNASSettings,
+    make_space,
+    training_options,
+)
+from kapl_jax.methods.structures import given_structures, preset_structures
 from kapl_jax.modulation.structures import preset, preset_names
-from kapl_jax.runs.settings import identity
+from kapl_jax.runs.settings import identity, make_settings
 from kapl_jax.search.searchers import REGISTRY
+
+
+def given(**changes):
+    settings = ColdNASSettings(**changes)
+    return given_structures(settings, make_space(settings))
+
+
+def presets(**changes):
+    settings = ColdNASSettings(**changes)
+    return preset_structures(settings, make_space(settings))
+
+
+def options(settings, final=False):
+    everything = np.ones((settings.positions, 4), bool)
+    return training_options(settings, everything, final)
 
 
 def test_defaults_are_sound():
     made = ColdNASSettings()
-    assert made.given_structures() == {}
-    assert made.preset_names() == preset_names(4)
+    assert given() == {}
+    assert tuple(presets()) == preset_names(4)
     assert made.positions == 4
     assert made.search_schedule().rungs == (made.epochs,)
-    assert tuple(made.base_hyperparameters()) == HYPERPARAMETERS
+    assert made.hyperparameters() == {
+        "learning_rate": made.learning_rate,
+        "decay": made.decay,
+        "weight_decay": made.weight_decay,
+        "unseen_rate": made.unseen_rate,
+    }
     assert made.protocol() == Protocol()
 
 
@@ -37,10 +63,6 @@ def test_defaults_are_sound():
         ({"learning_rate": float("nan")}, "--learning_rate=nan: expected a finite number"),
         ({"unseen_rate": 1.5}, "--unseen_rate=1.5: out of range, expected 0 to 1"),
         ({"keep_gain": -0.1}, "--keep_gain=-0.1: out of range"),
-        ({"presets": "film,oops"}, "--presets: found 'oops', expected 'all', 'none' or some of"),
-        ({"structure": "oops"}, "--structure: .*'oops'"),
-        ({"structure": "scale; -"}, "--structure='scale; -': found 2 positions, expected 4, one"),
-        ({"structure": "scale; -; -; twist"}, "--structure: .*'twist'"),
         ({"query_items": 13}, "--min_ratings: found 13, expected more than the 13"),
         ({"valid_share": 0.3}, "--valid_share: found 0.3"),
         (
@@ -67,27 +89,42 @@ def test_what_does_not_fit_is_one_line_with_the_flag(changes, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"presets": "film,oops"}, "--presets: found 'oops', expected 'all', 'none' or some of"),
+        ({"structure": "oops"}, "--structure: .*'oops'"),
+        ({"structure": "scale; -"}, "--structure='scale; -': found 2 positions, expected 4, one"),
+        ({"structure": "scale; -; -; twist"}, "--structure: .*'twist'"),
+    ],
+)
+def test_structures_that_cannot_be_are_one_line_with_the_flag(changes, message):
+    with pytest.raises(UserError, match=message) as caught:
+        given(**changes), presets(**changes)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("units", "positions"), [("8", 2), ("8, 4", 3), ("128,64,32,16", 5)])
 def test_positions_follow_from_the_layers(units, positions):
     made = ColdNASSettings(hidden_units=units)
     assert made.positions == positions
-    assert made.search_options().hidden_units == tuple(map(int, units.split(",")))
-    assert ColdNASSettings(hidden_units=units, structure="film").given_structures()[
-        "film"
-    ].shape == (positions, 4)
+    assert options(made).hidden_units == tuple(map(int, units.split(",")))
+    assert given(hidden_units=units, structure="film")["film"].shape == (positions, 4)
 
 
 def test_given_structures():
-    given = ColdNASSettings(structure="film | shift; -; max scale; -|").given_structures()
-    assert list(given) == ["film", "given-2"]
-    np.testing.assert_array_equal(given["film"], preset("film", 4))
+    found = given(structure="film | shift; -; max scale; -|")
+    assert list(found) == ["film", "given-2"]
+    np.testing.assert_array_equal(found["film"], preset("film", 4))
     expected = [[0, 0, 0, 1], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
-    np.testing.assert_array_equal(given["given-2"], np.array(expected, bool))
+    np.testing.assert_array_equal(found["given-2"], np.array(expected, bool))
 
 
 def test_presets_by_name():
-    assert ColdNASSettings(presets="none").preset_names() == ()
-    assert ColdNASSettings(presets=" scale, film ,").preset_names() == ("scale", "film")
+    assert presets(presets="none") == {}
+    found = presets(presets=" scale, film ,")
+    assert list(found) == ["scale", "film"]
+    np.testing.assert_array_equal(found["film"], preset("film", 4))
 
 
 def test_every_training_option_is_a_setting():
@@ -100,14 +137,15 @@ def test_every_training_option_is_a_setting():
         "objective": "ndcg_at_5",
         "redraw": False,
     }
-    assert set(other) == {field.name for field in dataclasses.fields(ColdNASOptions)}
+    names = {field.name for field in dataclasses.fields(ColdNASOptions)}
+    assert set(other) | {"network_units"} == names
     made = ColdNASSettings(**other)
-    assert made.search_options() == ColdNASOptions(**{**other, "hidden_units": (5, 4)})
-    assert made.final_options() == made.search_options()
+    assert options(made) == ColdNASOptions(**{**other, "hidden_units": (5, 4)})
+    assert options(made, final=True) == options(made)
     for name in other:
-        assert getattr(ColdNASSettings().search_options(), name) != getattr(
-            made.search_options(), name
-        )
+        assert getattr(options(ColdNASSettings()), name) != getattr(options(made), name)
+    networks = ColdNASSettings(search_space="networks", network_units=3)
+    assert options(networks) == ColdNASOptions(network_units=3)
 
 
 def test_every_number_of_the_protocol_is_a_setting():
@@ -134,25 +172,27 @@ def test_every_searcher_can_be_chosen(searcher):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_can_be_searched_for(metric):
-    assert ColdNASSettings(objective=metric).search_options().objective == metric
+    assert options(ColdNASSettings(objective=metric)).objective == metric
 
 
 @pytest.mark.parametrize("dataset", SUGGESTED)
 def test_suggested_defaults_are_sound(dataset):
-    made = ColdNASSettings(dataset=dataset, **suggested(dataset))
-    for name, value in suggested(dataset).items():
+    made = make_settings(ColdNASSettings, {"dataset": dataset, "workdir": ""}, SUGGESTED)
+    for name, value in SUGGESTED[dataset].items():
+        assert getattr(made, name) == value
         assert type(value) is type(getattr(ColdNASSettings(), name)), name
     assert made.positions == 4
 
 
 def test_nothing_is_suggested_for_what_is_not_known():
-    assert suggested("my folder") == {}
+    given = {"dataset": "my folder", "workdir": ""}
+    assert make_settings(ColdNASSettings, given, SUGGESTED) == ColdNASSettings(**given)
 
 
 def test_samples_stay_near_the_given_numbers():
     settings = ColdNASSettings(tuning_samples=200, seed=4)
     samples = settings.sampled_hyperparameters()
-    assert samples[0] == settings.base_hyperparameters()
+    assert samples[0] == settings.hyperparameters()
     assert samples == settings.sampled_hyperparameters()
     assert samples != dataclasses.replace(settings, seed=5).sampled_hyperparameters()
     assert len({json.dumps(one) for one in samples}) == 200

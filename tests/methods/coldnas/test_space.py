@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.space import ModulationSpace
 from kapl_jax.methods.coldnas.supernet import discretisations
+from kapl_jax.modulation.structures import preset
 from kapl_jax.search.searchers import REGISTRY, SearchContext
 
 OPERATIONS_SPACE, NETWORKS = ModulationSpace(2), NetworkSpace(2, hidden=2)
@@ -183,3 +187,59 @@ def test_features_are_cells_and_their_sums():
 
 def test_description():
     assert ModulationSpace(2).describe(np.array([[1, 0, 0, 1], [0] * 4], bool)) == "max shift; -"
+
+
+def test_what_is_recorded_is_read_again():
+    rng = np.random.default_rng(0)
+    for space in (ModulationSpace(3), NetworkSpace(3, hidden=2)):
+        for candidate in space.sample(rng, 5):
+            record = json.loads(json.dumps(space.record(candidate)))
+            found = space.read(record)
+            np.testing.assert_array_equal(found, candidate)
+            assert found.dtype == candidate.dtype
+            assert record["formula"] == space.describe(candidate)
+
+
+@every_space
+def test_a_record_of_other_positions_is_refused(space):
+    record = space.record(space.sample(np.random.default_rng(0), 1)[0])
+    with pytest.raises(ValueError, match="structure of shape"):
+        space.read({**record, "structure": record["structure"][:1]})
+
+
+def test_a_record_names_the_presets_that_are_the_same():
+    space = ModulationSpace(3)
+    for name, one in space.presets().items():
+        np.testing.assert_array_equal(one, preset(name, 3))
+        assert name in space.record(one)["equivalent_to"]
+    record = space.record(np.eye(3, 4, dtype=bool))
+    assert record["equivalent_to"] == []
+    assert len(record["expressions"]) == len(record["latex"].split(r"\\")) == 3
+
+
+def test_presets_of_networks_are_those_without_bounds():
+    space = NetworkSpace(3, hidden=2)
+    known = ModulationSpace(3).presets()
+    bounded = {name for name, one in known.items() if one[:, :2].any()}
+    assert set(space.presets()) == set(known) - bounded
+    for name, weights in space.presets().items():
+        np.testing.assert_array_equal(weights, space.of_operations(known[name]))
+
+
+def test_evolution_starts_from_single_operations_then_any():
+    space = ModulationSpace(2)
+    first = space.start(np.random.default_rng(0), 12)
+    assert (space.size(first[:8]) == 1).all()
+    assert len(np.unique(first[:8], axis=0)) == 8
+    assert first.shape == (12, 2, 4)
+    assert space.start(np.random.default_rng(0), 3).shape == (3, 2, 4)
+    assert (
+        NETWORKS.start(np.random.default_rng(0), 3).shape
+        == NETWORKS.sample(np.random.default_rng(0), 3).shape
+    )
+
+
+def test_networks_are_not_written_by_hand():
+    with pytest.raises(UserError, match="--structure: found 'shift; -', expected one of") as caught:
+        NETWORKS.parse("shift; -", "--structure")
+    assert "\n" not in str(caught.value)

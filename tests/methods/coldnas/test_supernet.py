@@ -7,8 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from kapl_jax.methods.coldnas.supernet import SupernetProblem, discretisations, inherited_scores
+from kapl_jax.methods.coldnas import problem as module
+from kapl_jax.methods.coldnas.supernet import SupernetProblem, discretisations
 from kapl_jax.methods.coldnas.tasks import item_sets
+from kapl_jax.search.shared_weights import SharedWeights
 from tests.methods.coldnas.slow import slow_loss
 from tests.methods.coldnas.tiny import (
     NUMBERS,
@@ -37,13 +39,17 @@ def start():
     rng = np.random.default_rng(0)
     model = jax.tree.map(
         lambda leaf: np.float32(2 * np.asarray(leaf) + 0.3 * rng.normal(size=leaf.shape)),
-        state.parameters["model"],
+        state.variables["params"]["model"],
     )
-    return state.replace(parameters={**state.parameters, "model": model})
+    return state.replace(variables={"params": {**state.variables["params"], "model": model}})
+
+
+def parameters():
+    return start().variables["params"]
 
 
 def with_alpha(alpha):
-    return {**start().parameters, "alpha": np.float32(alpha)}
+    return {**parameters(), "alpha": np.float32(alpha)}
 
 
 @functools.cache
@@ -51,17 +57,16 @@ def loss_program(one):
     """Return `(parameters, candidate) -> loss on the training users, and its gradient`."""
 
     def loss(parameters, candidate):
-        tasks = one.data.train
-        return one._loss(
-            parameters, candidate, tasks.features, *item_sets(one.data.item_fields, tasks), tasks
-        )
+        tasks, item_fields = one.data["train"].tasks, one.data["train"].item_fields
+        sets = item_sets(item_fields, tasks)
+        return one._loss(parameters, candidate, tasks.features, *sets, tasks)
 
     return jax.jit(jax.value_and_grad(loss))
 
 
 @functools.cache
 def evaluate_program(one):
-    return jax.jit(one.evaluate)
+    return jax.jit(one.evaluate_block)
 
 
 def assert_close(found, expected, rtol=1e-4, atol=1e-6):
@@ -70,7 +75,7 @@ def assert_close(found, expected, rtol=1e-4, atol=1e-6):
 
 
 def test_every_operation_starts_at_one_half():
-    alpha = start().parameters["alpha"]
+    alpha = parameters()["alpha"]
     assert alpha.shape == (POSITIONS, 4)
     assert not np.any(alpha)
 
@@ -78,9 +83,9 @@ def test_every_operation_starts_at_one_half():
 @pytest.mark.parametrize("seed", range(6))
 def test_alpha_at_infinity_is_the_discrete_structure(seed):
     structure = structures(1, seed)[0]
-    parameters = with_alpha(np.where(structure, np.inf, -np.inf))
-    value, gradient = loss_program(SUPERNET)(parameters, EVERYTHING)
-    expected, of_model = loss_program(problem())({"model": parameters["model"]}, structure)
+    at = with_alpha(np.where(structure, np.inf, -np.inf))
+    value, gradient = loss_program(SUPERNET)(at, EVERYTHING)
+    expected, of_model = loss_program(problem())({"model": at["model"]}, structure)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     assert_close(gradient["model"], of_model["model"])
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -91,14 +96,14 @@ def test_the_gradient_of_alpha_is_finite_differences():
     alpha = np.random.default_rng(1).normal(size=(POSITIONS, 4))
     candidate = structures(1)[0]
     users = slow_users(DATA, DATA.train)
-    parameters = jax.tree.map(np.float64, {**start().parameters, "alpha": alpha})
+    precise = jax.tree.map(np.float64, {**parameters(), "alpha": alpha})
     with jax.enable_x64(True):
-        value, gradient = loss_program(SUPERNET)(parameters, candidate)
+        value, gradient = loss_program(SUPERNET)(precise, candidate)
         value, found = float(value), np.asarray(gradient["alpha"])
 
     def loss(at):
         gates = candidate / (1 + np.exp(-at))
-        return slow_loss(parameters["model"], SUPERNET.model.widths, slow_relaxed(gates), users)
+        return slow_loss(precise["model"], SUPERNET.model.widths, slow_relaxed(gates), users)
 
     np.testing.assert_allclose(value, loss(alpha), rtol=1e-6)
     for place in np.ndindex(alpha.shape):
@@ -112,10 +117,10 @@ def test_the_gradient_of_alpha_is_finite_differences():
 
 
 def test_training_moves_alpha_of_what_may_be_present():
-    candidate, state = structures(1)[0], start()
-    _, gradient = loss_program(SUPERNET)(state.parameters, candidate)
-    update = jax.jit(SUPERNET._update)
-    alpha = np.asarray(update(state, gradient, 0.01, 0.5).parameters["alpha"])
+    candidate = structures(1)[0]
+    _, gradient = loss_program(SUPERNET)(parameters(), candidate)
+    stepped = start().step(module._optimizer(0.5, 0.01), gradient)
+    alpha = np.asarray(stepped.variables["params"]["alpha"])
     assert (alpha[candidate] != 0).all()
     assert not alpha[~candidate].any()
 
@@ -148,11 +153,10 @@ def test_one_supernet_needs_no_axis_of_its_own():
 
 
 def test_inherited_scores_are_those_of_the_weights_under_each_structure():
-    tried = structures(4)
-    state = start()
-    found = jax.jit(inherited_scores(SUPERNET, tried))(state, EVERYTHING, SUPERNET.data)
-    expected = [
-        -evaluate_program(problem())(state, one, problem().data)[OPTIONS.objective] for one in tried
-    ]
+    tried, variables = structures(4), start().variables
+    found = SharedWeights(problem(), variables, jax.devices()[:2]).scores(tried)
+    evaluate, data = evaluate_program(problem()), problem().data["valid"]
+    sums = [evaluate(variables, one, data, ()) for one in tried]
+    expected = [-one[OPTIONS.objective] / one["users"] for one in sums]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert len(np.unique(np.asarray(found))) == 4

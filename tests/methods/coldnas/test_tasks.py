@@ -40,7 +40,7 @@ def test_users_have_their_own_features():
 
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_evaluation_goes_by_so_many_users_each_counted_once(split):
-    batched, expected = getattr(task_data(DATA, 2), split), as_tasks(DATA, getattr(DATA, split))
+    batched, expected = task_data(DATA, 2)[split].tasks, as_tasks(DATA, getattr(DATA, split))
     counted = np.asarray(batched.weights).ravel() > 0
     assert batched.weights.shape == (-(-expected.num_tasks // 2), 2)
     for found, leaf in zip(jax.tree.leaves(batched), jax.tree.leaves(expected), strict=True):

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
 
 from kapl_jax.episodes.tasks import with_supports
-from kapl_jax.methods.coldnas.trained import TrainedModel
+from kapl_jax.methods.coldnas.trained import RatingModel
 from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
 from tests.methods.coldnas.slow import slow_phi
-from tests.methods.coldnas.tiny import NUMBERS, problem, structures
+from tests.methods.coldnas.tiny import parameters, rating_model, structures
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 
 @pytest.fixture(scope="module")
-def model(compiled_plainly) -> TrainedModel:
-    structure = structures(1)[0]
-    parameters = jax.jit(problem().init)(jax.random.key(3), structure, NUMBERS).parameters
-    return TrainedModel(problem(), jax.tree.map(np.asarray, parameters), structure)
+def model(compiled_plainly) -> RatingModel:
+    return rating_model(structures(1)[0])
 
 
-def by_hand(model: TrainedModel, tasks) -> list[np.ndarray]:
+def by_hand(model: RatingModel, tasks) -> list[np.ndarray]:
     return [
         predictions_by_hand(
-            model.parameters["model"], model.structure, model.data, slow_user(model.data, tasks, u)
+            parameters()["model"], model.structure, model.data, slow_user(model.data, tasks, u)
         )
         for u in range(tasks.num_users)
     ]
@@ -44,11 +41,11 @@ def test_predictions_are_ratings_of_the_query_items(model):
 def test_phi_of_each_position(model):
     tasks = model.data.valid
     found = model.phi(model.tasks(tasks))
-    widths = widths_of(model.parameters["model"])
+    widths = widths_of(parameters()["model"])
     assert [one.shape for one in found] == [(4, tasks.num_users, width) for width in widths]
     for place in range(tasks.num_users):
         user = slow_user(model.data, tasks, place)
-        expected = slow_phi(model.parameters["model"], widths, user)
+        expected = slow_phi(parameters()["model"], widths, user)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one[:, place], other, atol=1e-5)
 
@@ -60,6 +57,6 @@ def test_one_user_with_several_supports(model):
     found = model.predict(repeated)
     user = slow_user(model.data, model.data.test, 0)
     user.rated = user.rated[1:2]
-    expected = predictions_by_hand(model.parameters["model"], model.structure, model.data, user)
+    expected = predictions_by_hand(parameters()["model"], model.structure, model.data, user)
     np.testing.assert_allclose(found[1], expected, rtol=1e-5)
     assert np.abs(found[0] - found[1]).max() > 1e-6

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import numpy as np
 
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable, UserTasks
+from kapl_jax.methods.coldnas.method import COLDNAS
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
+from kapl_jax.methods.coldnas.settings import ColdNASSettings
+from kapl_jax.methods.coldnas.trained import RatingModel
+from kapl_jax.methods.trained import TrainedModel
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.population import PopulationTrainer
+from kapl_jax.search.trainer import PopulationTrainer
 from tests.methods.coldnas.slow import Fields, SlowUser
 
 ITEMS = 12
@@ -21,6 +26,8 @@ GENRES, JOBS = 5, 4
 # In batches of three, eight users form two groups, and a third batch is filled up.
 OPTIONS = ColdNASOptions(embedding_dim=2, hidden_units=(4, 3), context_dim=5, batch_size=3)
 POSITIONS = OPTIONS.positions
+# What gives these options.
+SETTINGS = ColdNASSettings(embedding_dim=2, hidden_units="4,3", context_dim=5, batch_size=3)
 NUMBERS = {"learning_rate": 0.01, "decay": 0.9, "weight_decay": 0.01, "unseen_rate": 0.2}
 
 
@@ -112,6 +119,19 @@ def problem(options: ColdNASOptions = OPTIONS) -> ColdNASProblem:
 def trainer(num_devices: int) -> PopulationTrainer[ColdNASProblem]:
     """Return a trainer that keeps what it compiled: compiling is what takes time here."""
     return PopulationTrainer(problem(), devices=jax.devices()[:num_devices])
+
+
+@functools.cache
+def parameters(seed: int = 0) -> dict[str, Any]:
+    """Return parameters before training, which do not depend on the candidate."""
+    init = jax.jit(problem().init_parameters)
+    return jax.tree.map(np.asarray, init(jax.random.key(seed), structures(1)[0]))
+
+
+def rating_model(structure: np.ndarray, seed: int = 0) -> RatingModel:
+    """Return an untrained model of the tiny data."""
+    variables = {"params": parameters(seed)}
+    return RatingModel(TrainedModel(COLDNAS, SETTINGS, tiny_cold_start(), structure, variables))
 
 
 def structures(count: int, seed: int = 5) -> np.ndarray:

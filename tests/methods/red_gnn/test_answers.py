@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -12,23 +13,25 @@ from kapl_jax.data.reasoning import load_reasoning_data
 from kapl_jax.errors import UserError
 from kapl_jax.methods.answers import Query
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.reasoning_data import describe_reasoning_data
 from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer, ids_of
+from kapl_jax.methods.red_gnn.method import RED_GNN
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
+from kapl_jax.methods.trained import load_trained
 from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.runs.run_directory import Run
+from kapl_jax.runs.settings import identity
 from tests.data.graph_folders import SPLITS, Graph, write_listed
 from tests.methods.best_answers import assert_best_answers
 from tests.methods.red_gnn.tiny import (
-    ASKED,
-    DESCRIPTION,
     ENTITIES,
     RELATIONS,
+    SETTINGS,
     random_parameters,
     slow_scores,
     structure_made_of,
     tiny_data,
     tiny_tasks,
+    trained_model,
 )
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
@@ -36,9 +39,7 @@ pytestmark = pytest.mark.usefixtures("compiled_plainly")
 
 @functools.cache
 def answerer(inductive=False):
-    return RedGNNAnswerer(
-        TrainedRedGNN(tiny_data(inductive), tiny_tasks(inductive), random_parameters(), DESCRIPTION)
-    )
+    return RedGNNAnswerer(TrainedRedGNN(trained_model(tiny_tasks(inductive), random_parameters())))
 
 
 def expected_scores(triples, entities, entity, relation):
@@ -113,10 +114,15 @@ def test_unknown_names_are_told_on_one_line(inductive):
 
 
 def make_run(folder: Path, dataset: Path) -> Run:
-    ModelStore(folder / "checkpoints").keep_best(random_parameters(), DESCRIPTION)
-    described = describe_reasoning_data(load_reasoning_data(str(dataset)))
-    settings = {"dataset": str(dataset), "evaluation_batch_size": ASKED}
+    record = trained_model(tiny_tasks(), random_parameters()).record
+    ModelStore(folder / "checkpoints").keep_best({"params": random_parameters()}, record)
+    settings = identity(dataclasses.replace(SETTINGS, dataset=str(dataset)))
+    described = load_reasoning_data(str(dataset)).describe()
     return Run(folder, {"settings": settings, "dataset": described}, [], {})
+
+
+def load(run: Run) -> RedGNNAnswerer:
+    return RedGNNAnswerer(TrainedRedGNN(load_trained(RED_GNN, run, DataSource())))
 
 
 def write_tiny_graph(folder: Path) -> Path:
@@ -128,7 +134,7 @@ def write_tiny_graph(folder: Path) -> Path:
 def test_a_run_gives_its_best_model(tmp_path):
     run = make_run(tmp_path / "run", write_tiny_graph(tmp_path / "graph"))
     queries = [tail_query(3, 1), head_query(0, 7)]
-    found = RedGNNAnswerer.from_run(run, DataSource()).answer(queries, 3)
+    found = load(run).answer(queries, 3)
     assert found == answerer().answer(queries, 3)
 
 
@@ -137,12 +143,14 @@ def test_another_graph_is_refused(tmp_path):
     run = make_run(tmp_path / "run", folder)
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[1:]) + "\n")
-    with pytest.raises(UserError, match="another graph than graph as found now") as caught:
-        RedGNNAnswerer.from_run(run, DataSource())
+    with pytest.raises(
+        UserError, match="another knowledge graph than graph as found now"
+    ) as caught:
+        load(run)
     assert "\n" not in str(caught.value)
 
 
 def test_a_run_without_a_model(tmp_path):
     run = Run(tmp_path, {"settings": {"dataset": "umls"}, "dataset": {}}, [], None)
     with pytest.raises(UserError, match="there is no model;"):
-        RedGNNAnswerer.from_run(run, DataSource())
+        load(run)

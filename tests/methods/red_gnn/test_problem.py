@@ -11,14 +11,14 @@ import numpy as np
 import optax
 import pytest
 
-from kapl_jax.methods.red_gnn.problem import mean_metrics
+from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.methods.red_gnn.tasks import split_pool
 from kapl_jax.relational.choices import choices
 from kapl_jax.relational.dense import dense_graph
 from kapl_jax.relational.layers import keep_all
 from kapl_jax.relational.regimes import DenseRegime
 from kapl_jax.search.individual import Individual
-from tests.evaluation.slow import assert_metrics_within, rank_bounds
+from tests.evaluation.slow import assert_metrics_within
 from tests.methods.red_gnn.tiny import (
     BATCH,
     ENTITIES,
@@ -27,6 +27,8 @@ from tests.methods.red_gnn.tiny import (
     RELATIONS,
     individuals,
     made_of,
+    metrics_of_ranks,
+    slow_rank_bounds,
     slow_scores,
     tiny_data,
     tiny_tasks,
@@ -42,15 +44,22 @@ TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 
 
 def train(members, epochs=EPOCHS, options=OPTIONS, interrupted_at=0):
-    """Return the parameters before, the losses of the last epoch, states and metrics after."""
+    """Return the parameters before, the losses of the last epoch, parameters and ranks after."""
     one = trainer(options)
     chunk = one.start(members, len(members))
-    before = one.fetch(chunk).parameters
+    before = parameters_of(one, chunk)
     if interrupted_at:
         one.train(chunk, interrupted_at)
-        chunk = one.resume(members, len(members), one.fetch(chunk), chunk.epoch)
-    losses = one.train(chunk, epochs - chunk.epoch)
-    return before, losses, one.fetch(chunk), one.evaluate(chunk)
+        chunk = one.place(members, len(members), one.fetch(chunk), chunk.epoch)
+    one.train(chunk, epochs - chunk.epoch)
+    ranks = {
+        split: one.problem.ranks(split, one.evaluate(chunk, split)) for split in ("valid", "test")
+    }
+    return before, one.fetch(chunk).losses, parameters_of(one, chunk), ranks
+
+
+def parameters_of(one, chunk):
+    return one.fetch(chunk).state.variables["params"]
 
 
 @functools.cache
@@ -78,40 +87,32 @@ def test_the_loss_of_an_epoch_is_the_mean_of_the_slow_losses_of_its_queries():
         np.testing.assert_allclose(losses[place], expected, **TOLERANCE)
 
 
-def test_metrics_are_those_of_the_slow_ranks():
-    _, _, states, metrics = four()
-    assert_metrics_of_slow_ranks(metrics, states.parameters)
-
-
-def assert_metrics_of_slow_ranks(metrics, parameters):
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_ranks_are_the_slow_ones_in_the_order_of_the_triples(split):
+    _, _, parameters, ranks = four()
     for place, one in enumerate(individuals(4)):
-        tables = jax.tree.map(lambda leaf, place=place: leaf[place], parameters)
-        bounds = slow_rank_bounds(one.candidate, tables)
+        lowest, highest = np.moveaxis(slow_bounds(one, place, parameters, split), -1, 0)
+        assert ranks[split][place].shape == lowest.shape == (2, 6)
+        assert ((lowest <= ranks[split][place]) & (ranks[split][place] <= highest)).all()
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_metrics_are_those_of_the_slow_ranks(split):
+    assert_metrics_of_slow_ranks(four(), split)
+
+
+def assert_metrics_of_slow_ranks(trained, split="valid"):
+    _, _, parameters, ranks = trained
+    metrics = mean_rank_metrics(ranks[split])
+    for place, one in enumerate(individuals(4)):
+        bounds = slow_bounds(one, place, parameters, split).reshape(-1, 2)
         found = {name: values[place] for name, values in metrics.items()}
         assert_metrics_within(found, metrics_of_ranks, bounds)
 
 
-def metrics_of_ranks(ranks):
-    return {name: value for name, (value,) in mean_metrics(ranks[None]).items()}
-
-
-def slow_rank_bounds(candidate, parameters):
-    """The bounds of the ranks of all validation triples, for their tails, then for their heads."""
-    graph, bounds = tiny_data().graph, []
-    known = np.concatenate([graph.training_triples, graph.valid, graph.test])
-    for way, back in ((0, 2), (2, 0)):
-        asked = slow_scores(
-            parameters,
-            made_of(candidate),
-            graph.training_triples,
-            ENTITIES,
-            graph.valid[:, way],
-            graph.valid[:, 1] + RELATIONS * (way == 2),
-        )
-        for scores, triple in zip(asked, graph.valid, strict=True):
-            same = (known[:, 1] == triple[1]) & (known[:, way] == triple[way])
-            bounds.append(rank_bounds(scores, triple[back], set(known[same, back].tolist())))
-    return bounds
+def slow_bounds(one, place, parameters, split):
+    tables = jax.tree.map(lambda leaf: leaf[place], parameters)
+    return slow_rank_bounds(tiny_data().graph, split, tables, made_of(one.candidate))
 
 
 @pytest.mark.parametrize("options", [OPTIONS, CHOOSING], ids=["all", "chosen"])
@@ -125,7 +126,7 @@ def test_the_loss_falls(options):
 
 def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
     one, regime = individuals(1)[0], DenseRegime(OPTIONS.offered)
-    before, _, states, _ = train([one], epochs=2)
+    before, _, after, _ = train([one], epochs=2)
     parameters = jax.tree.map(lambda leaf: leaf[0], before)
     numbers = one.hyperparameters
     optimizer = optax.chain(
@@ -153,8 +154,7 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
             direction, state = optimizer.update(found, state, parameters)
             parameters = jax.tree.map(lambda p, d, rate=rate: p - rate * d, parameters, direction)
     for name, table in parameters.items():
-        trained = states.parameters[name][0]
-        np.testing.assert_allclose(trained, table, rtol=1e-3, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(after[name][0], table, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("options", [OPTIONS, CHOOSING], ids=["all", "chosen"])
@@ -168,8 +168,8 @@ def test_a_candidate_alone_becomes_what_it_becomes_among_four(place, options):
 
 def test_candidates_differ():
     """Else the test above would prove nothing."""
-    before, _, states, _ = four()
-    for tables in (before, states.parameters):
+    before, _, after, _ = four()
+    for tables in (before, after):
         scores = tables["score"]
         assert min(np.abs(scores[i] - scores[j]).max() for i in range(4) for j in range(i)) > 1e-2
 
@@ -183,16 +183,14 @@ def test_choosing_nodes_resumes_to_the_very_same_and_differs_from_keeping_all():
     chosen = four(CHOOSING)
     again = train(individuals(4), options=CHOOSING, interrupted_at=1)
     jax.tree.map(np.testing.assert_array_equal, again, chosen)
-    assert np.abs(chosen[2].parameters["sampling"] - chosen[0]["sampling"]).max() > 1e-3
+    assert np.abs(chosen[2]["sampling"] - chosen[0]["sampling"]).max() > 1e-3
     assert np.abs(chosen[1] - four()[1]).max() > 1e-3
 
 
 def test_regimes_train_alike():
     dense, frontier = four(), train(individuals(4), options=FRONTIER)
-    for name, table in dense[2].parameters.items():
-        np.testing.assert_allclose(
-            frontier[2].parameters[name], table, rtol=1e-2, atol=1e-3, err_msg=name
-        )
+    for name, table in dense[2].items():
+        np.testing.assert_allclose(frontier[2][name], table, rtol=1e-2, atol=1e-3, err_msg=name)
     np.testing.assert_allclose(frontier[1], dense[1], rtol=1e-3)
 
 
@@ -201,15 +199,15 @@ def test_regimes_give_the_same_first_loss_and_ranks():
     dense, frontier = train(members, 1), train(members, 1, options=FRONTIER)
     jax.tree.map(np.testing.assert_array_equal, dense[0], frontier[0])
     np.testing.assert_allclose(frontier[1], dense[1], **TOLERANCE)
-    for _, _, states, metrics in (dense, frontier):
-        assert_metrics_of_slow_ranks(metrics, states.parameters)
+    for trained in (dense, frontier):
+        assert_metrics_of_slow_ranks(trained)
 
 
 def test_blocks_of_an_epoch_ask_each_query_once():
     problem = trainer(FRONTIER).problem
     tasks = tiny_tasks()
     for epoch in (0, 1):
-        blocks = list(problem.training_blocks(epoch))
+        blocks = list(problem.blocks("train", epoch))
         _, queries = split_pool(tasks, OPTIONS.fact_share, OPTIONS.data_seed, epoch)
         weights = np.concatenate([block.weights for block in blocks]).ravel()
         tails = np.concatenate([block.tails for block in blocks]).ravel()

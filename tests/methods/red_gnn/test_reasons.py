@@ -23,7 +23,7 @@ from kapl_jax.methods.red_gnn.reasons import (
 from kapl_jax.methods.red_gnn.tasks import make_tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
 from kapl_jax.relational.parameters import RelationalModel
-from tests.methods.red_gnn.tiny import DESCRIPTION
+from tests.methods.red_gnn.tiny import trained_model
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 FAMILIES = 9
@@ -65,7 +65,7 @@ def trained(inductive=False):
     second = graph("families_ind", ("k", "l", "m")) if inductive else None
     data = ReasoningData("families", graph("families"), second, ())
     parameters = RelationalModel(3, 2, 4, 2).init(jax.random.key(1))["params"]
-    return TrainedRedGNN(data, make_tasks(data, 3), parameters, DESCRIPTION)
+    return TrainedRedGNN(trained_model(make_tasks(data, 3), parameters))
 
 
 @functools.cache

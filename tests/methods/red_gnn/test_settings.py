@@ -5,29 +5,52 @@ import dataclasses
 import pytest
 
 from kapl_jax.errors import UserError
-from kapl_jax.methods.red_gnn.defaults import SUGGESTED, suggested
-from kapl_jax.methods.red_gnn.problem import HYPERPARAMETERS, RedGNNOptions
-from kapl_jax.methods.red_gnn.settings import RedGNNSettings
+from kapl_jax.methods.red_gnn.defaults import SUGGESTED
+from kapl_jax.methods.red_gnn.problem import RedGNNOptions
+from kapl_jax.methods.red_gnn.settings import RedGNNSettings, reasoning_options
+from kapl_jax.methods.structures import given_structures, preset_structures
 from kapl_jax.relational.choices import Offered
-from kapl_jax.runs.settings import identity
+from kapl_jax.runs.settings import identity, make_settings
 from tests.methods.red_gnn.tiny import PUBLISHED
+
+
+def by_name(structures, settings):
+    return {name: settings.space().values(one) for name, one in structures.items()}
+
+
+def given(settings):
+    """Return the choices of the given structures by name."""
+    return by_name(given_structures(settings, settings.space()), settings)
+
+
+def presets(settings):
+    return by_name(preset_structures(settings, settings.space()), settings)
+
+
+def options(settings, final=False, **choices):
+    """Return the options for the published structure with other choices."""
+    candidate = settings.space().candidate({**settings.published(), **choices})
+    return reasoning_options(settings, candidate, final)
 
 
 def test_by_default_the_published_structure_is_trained():
     made = RedGNNSettings()
-    assert made.given_structures() == {"published": PUBLISHED}
-    assert made.preset_structures() == {"published": PUBLISHED}
+    assert given(made) == {"published": PUBLISHED}
+    assert presets(made) == {"published": PUBLISHED}
     assert made.space().axes == tuple((value,) for value in PUBLISHED.values())
-    assert made.search_options().offered == Offered()
-    assert tuple(made.base_hyperparameters()) == HYPERPARAMETERS
+    assert options(made).offered == Offered()
+    assert made.hyperparameters() == {
+        name: getattr(made, name) for name in ("learning_rate", "weight_decay", "decay", "dropout")
+    }
 
 
 @pytest.mark.parametrize("dataset", SUGGESTED)
 def test_what_is_suggested_are_settings(dataset):
-    made = RedGNNSettings(dataset=dataset, **suggested(dataset))
-    for name, value in suggested(dataset).items():
+    made = make_settings(RedGNNSettings, {"dataset": dataset, "workdir": ""}, SUGGESTED)
+    for name, value in SUGGESTED[dataset].items():
         assert getattr(made, name) == value
-    assert suggested("unknown") == {}
+    given = {"dataset": "unknown", "workdir": ""}
+    assert make_settings(RedGNNSettings, given, SUGGESTED) == RedGNNSettings(**given)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +60,6 @@ def test_what_is_suggested_are_settings(dataset):
         ({"fact_share": 1.0}, "--fact_share=1.0: expected more than 0"),
         ({"fact_share": 1.5}, "--fact_share=1.5: out of range"),
         ({"top_k": 3, "regime": "dense"}, "--regime=dense: given with --top_k"),
-        ({"presets": "some"}, "--presets: found 'some', expected 'all' or 'none'"),
         ({"num_layers": 0}, "--num_layers=0: out of range, expected"),
         ({"dropout": 0.95}, "--dropout=0.95: out of range"),
         ({"learning_rate": float("nan")}, "--learning_rate=nan: expected a finite number"),
@@ -67,6 +89,13 @@ def test_what_does_not_fit_is_one_line_with_the_flag(changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_unknown_preset_is_one_line_with_the_flag():
+    with pytest.raises(UserError) as caught:
+        presets(RedGNNSettings(presets="some"))
+    expected = "--presets: found 'some', expected 'all', 'none' or some of published"
+    assert str(caught.value) == expected
+
+
 def test_an_odd_width_is_fine_without_rotations():
     made = RedGNNSettings(structure="", search_messages="sum,product", hidden_dim=5)
     assert made.space().axes[-1] == (5,)
@@ -77,7 +106,7 @@ def test_given_structures_change_the_single_flags():
         structure=" message=product | published | num_layers=3, gate=off |", activation="tanh"
     )
     base = {**PUBLISHED, "activation": "tanh"}
-    assert made.given_structures() == {
+    assert given(made) == {
         "given-1": {**base, "message": "product"},
         "published": base,
         "given-3": {**base, "num_layers": 3, "gate": "off"},
@@ -90,8 +119,12 @@ def test_the_space_of_given_structures_holds_just_what_they_need():
     assert axes["message"] == ("product", "sum")
     assert axes["num_layers"] == (4, 3)
     assert axes["activation"] == ("relu",)
-    for structure in (made.given_structures() | made.preset_structures()).values():
-        assert made.space().values(made.space().candidate(structure)) == structure
+    base = made.published()
+    assert given(made) == {
+        "given-1": {**base, "message": "product"},
+        "given-2": {**base, "num_layers": 3},
+    }
+    assert presets(made) == {"published": base}
 
 
 def test_the_space_of_a_search_holds_what_is_searched_and_the_preset():
@@ -101,26 +134,36 @@ def test_the_space_of_a_search_holds_what_is_searched_and_the_preset():
     assert axes["num_layers"] == (2, 3, 4)
     assert axes["attention_dim"] == (3, 5, 8)
     assert axes["hidden_dim"] == (48,)
-    assert made.given_structures() == {}
+    assert given(made) == {}
+    assert presets(made) == {"published": made.published()}
     alone = RedGNNSettings(
         structure="", search_messages="product", search_layers="2,3", presets="none"
     )
     axes = dict(zip(alone.space().names, alone.space().axes, strict=True))
     assert axes["message"] == ("product",)
     assert axes["num_layers"] == (2, 3)
+    assert presets(alone) == {}
 
 
 def test_structures_of_equal_depth_and_width_share_their_options():
     made = RedGNNSettings(structure="", search_layers="2,3", search_hidden_dims="8,16")
-    one = made.options({**PUBLISHED, "num_layers": 2, "hidden_dim": 8})
-    same = made.options(
-        {**PUBLISHED, "num_layers": 2, "hidden_dim": 8, "message": "product", "attention_dim": 8}
-    )
+    one = options(made, num_layers=2, hidden_dim=8)
+    same = options(made, num_layers=2, hidden_dim=8, message="product", attention_dim=8)
     assert one == same
     assert hash(one) == hash(same)
-    assert one != made.options({**PUBLISHED, "num_layers": 3, "hidden_dim": 8})
-    assert one != made.options({**PUBLISHED, "num_layers": 2, "hidden_dim": 16})
-    assert made.final_options() == made.search_options() == made.options(made.published())
+    assert one != options(made, num_layers=3, hidden_dim=8)
+    assert one != options(made, num_layers=2, hidden_dim=16)
+
+
+def test_at_the_end_programs_know_one_message_and_aggregation():
+    made = RedGNNSettings(structure="")
+    searched = options(made, message="product", aggregation="max").offered
+    assert searched.messages == ("sum", "product", "rotation")
+    last = options(made, final=True, message="product", aggregation="max").offered
+    assert (last.messages, last.aggregations) == (("product",), ("max",))
+    assert dataclasses.replace(searched, messages=("product",), aggregations=("max",)) == last
+    # Those given alone train in the same programs throughout.
+    assert options(RedGNNSettings(), final=True) == options(RedGNNSettings())
 
 
 def test_every_option_is_a_setting():
@@ -135,12 +178,12 @@ def test_every_option_is_a_setting():
     }
     derived = {"offered", "dropout", "data_seed", "regime"}
     assert set(other) | derived == {field.name for field in dataclasses.fields(RedGNNOptions)}
-    found = RedGNNSettings(**other, seed=3, dropout=0.0, activation="tanh").search_options()
+    found = options(RedGNNSettings(**other, seed=3, dropout=0.0, activation="tanh"))
     expected = RedGNNOptions(
         **other, offered=Offered(activations=("tanh",)), dropout=False, data_seed=3
     )
     assert found == expected
-    assert RedGNNSettings(regime="frontier").search_options().regime == "frontier"
+    assert options(RedGNNSettings(regime="frontier")).regime == "frontier"
 
 
 @pytest.mark.parametrize(
@@ -148,17 +191,17 @@ def test_every_option_is_a_setting():
     [({"dropout": 0.0}, False), ({"dropout": 0.1}, True), ({"tuning_samples": 2}, True)],
 )
 def test_dropout_costs_only_where_it_is_used(changes, expected):
-    assert RedGNNSettings(**{"dropout": 0.0, **changes}).search_options().dropout is expected
+    assert options(RedGNNSettings(**{"dropout": 0.0, **changes})).dropout is expected
 
 
 def test_tuning_tries_the_given_numbers_first_and_others_within_bounds():
     made = RedGNNSettings(tuning_samples=30, learning_rate=0.01, weight_decay=1e-3)
     samples = made.sampled_hyperparameters()
     assert len(samples) == 30
-    assert samples[0] == made.base_hyperparameters()
+    assert samples[0] == made.hyperparameters()
     assert samples == made.sampled_hyperparameters()
     for one in samples[1:]:
-        assert set(one) == set(HYPERPARAMETERS)
+        assert set(one) == set(made.hyperparameters())
         assert 0.01 / 3 <= one["learning_rate"] <= 0.03
         assert 1e-4 <= one["weight_decay"] <= 1e-2
         assert 0.99 <= one["decay"] <= 1.0

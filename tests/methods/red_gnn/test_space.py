@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.red_gnn.space import (
     NAMES,
-    make_space,
+    ReasoningSpace,
     offered_by,
     parse_choices,
     parse_structure,
@@ -69,7 +71,7 @@ def test_structures_that_cannot_be_are_one_line_with_the_flag(text, message):
 def test_the_first_axes_of_a_candidate_are_what_programs_offer():
     axes = {name: (PUBLISHED[name],) for name in NAMES}
     axes |= {"activation": ("tanh", "relu"), "attention_dim": (3, 8), "num_layers": (2, 3)}
-    space = make_space(axes)
+    space = ReasoningSpace(NAMES, tuple(axes[name] for name in NAMES), PUBLISHED)
     assert space.names == NAMES
     offered = offered_by(space)
     assert offered.axes == space.axes[:5]
@@ -91,3 +93,32 @@ def test_the_structure_of_a_description_is_known_or_refused():
             read_structure({"structure": {**PUBLISHED, name: value}})
     with pytest.raises(LookupError):
         read_structure({"structure": {}})
+
+
+def space_of(**alternatives):
+    axes = {name: (value,) for name, value in PUBLISHED.items()} | alternatives
+    return ReasoningSpace(NAMES, tuple(axes[name] for name in NAMES), PUBLISHED)
+
+
+def test_the_preset_is_the_published_structure_where_it_is_offered():
+    space = space_of(message=("product", "sum"))
+    (name,), (preset,) = space.presets(), space.presets().values()
+    assert name == "published"
+    assert space.values(preset) == PUBLISHED
+    assert space_of(message=("product",)).presets() == {}
+
+
+def test_what_is_recorded_is_read_again_and_written_as_text():
+    space = space_of(message=("product", "sum"), num_layers=(3, 4), gate=("off", "on"))
+    for candidate in space.start(np.random.default_rng(0), 8):
+        record = json.loads(json.dumps(space.record(candidate)))
+        np.testing.assert_array_equal(space.read(record), candidate)
+        np.testing.assert_array_equal(space.parse(record["formula"], "--f"), candidate)
+        assert record["structure"] == space.values(candidate)
+    np.testing.assert_array_equal(
+        space.parse("gate=off", "--f"), space.candidate({**PUBLISHED, "gate": "off"})
+    )
+    with pytest.raises(UserError, match="--f: found 'x' for gate"):
+        space.parse("gate=x", "--f")
+    with pytest.raises(ValueError, match="gate"):
+        space.read({"structure": {**PUBLISHED, "gate": "of another version"}})

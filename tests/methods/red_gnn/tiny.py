@@ -10,11 +10,16 @@ import numpy as np
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.data.reasoning import ReasoningData
+from kapl_jax.evaluation.ranking import mean_rank_metrics
+from kapl_jax.methods.red_gnn.method import RED_GNN
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem
+from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.methods.red_gnn.tasks import Tasks, make_tasks
+from kapl_jax.methods.trained import TrainedModel
 from kapl_jax.relational.choices import Offered
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.streaming import StreamedTrainer
+from kapl_jax.search.trainer import PopulationTrainer
+from tests.evaluation.slow import rank_bounds
 from tests.relational.slow import MadeOf, slow_edges, slow_pass
 
 ENTITIES, RELATIONS, BATCH, ASKED = 12, 2, 5, 5
@@ -41,8 +46,14 @@ PUBLISHED: dict[str, Any] = {
     "num_layers": 4,
     "hidden_dim": 48,
 }
-# As the results keep it beside the best model.
+# What a reasoner is made by.
 DESCRIPTION: dict[str, Any] = {"structure": STRUCTURE, "top_k": 0, "most_edges": 1}
+# A run that trains `STRUCTURE` alone.
+SETTINGS = RedGNNSettings(
+    structure=", ".join(f"{name}={value}" for name, value in STRUCTURE.items()),
+    presets="none",
+    evaluation_batch_size=ASKED,
+)
 NUMBERS = {"learning_rate": 0.02, "decay": 0.9, "weight_decay": 0.01, "dropout": 0.0}
 
 
@@ -79,10 +90,16 @@ def tiny_tasks(inductive: bool = False) -> Tasks:
     return make_tasks(tiny_data(inductive), ASKED)
 
 
+def trained_model(tasks: Tasks, parameters: dict[str, Any]) -> TrainedModel:
+    """Return a model of `STRUCTURE` on some tasks."""
+    candidate = SETTINGS.space().candidate(STRUCTURE)
+    return TrainedModel(RED_GNN, SETTINGS, tasks, candidate, {"params": parameters})
+
+
 @functools.cache
-def trainer(options: RedGNNOptions = OPTIONS) -> StreamedTrainer[RedGNNProblem]:
+def trainer(options: RedGNNOptions = OPTIONS) -> PopulationTrainer[RedGNNProblem]:
     """Return a trainer that keeps what it compiled: compiling is what takes time here."""
-    return StreamedTrainer(RedGNNProblem(tiny_tasks(), options), devices=jax.devices()[:1])
+    return PopulationTrainer(RedGNNProblem(tiny_tasks(), options), devices=jax.devices()[:1])
 
 
 def individuals(count: int) -> list[Individual]:
@@ -136,3 +153,29 @@ def slow_scores(
     edges = slow_edges(triples, entities, RELATIONS)
     queries = zip(np.asarray(heads).tolist(), np.asarray(relations).tolist(), strict=True)
     return np.stack([slow_pass(tables, made, edges, entities, query).scores for query in queries])
+
+
+def slow_rank_bounds(
+    graph: KnowledgeGraph, split: str, parameters: dict[str, np.ndarray], made: MadeOf
+) -> np.ndarray:
+    """Return the bounds float64[2, Q, 2] of the ranks of a split's triples: of tails, of heads."""
+    triples, bounds = getattr(graph, split), []
+    known = np.concatenate([graph.training_triples, graph.valid, graph.test])
+    for way, back in ((0, 2), (2, 0)):
+        asked = slow_scores(
+            parameters,
+            made,
+            graph.training_triples,
+            graph.num_entities,
+            triples[:, way],
+            triples[:, 1] + RELATIONS * (way == 2),
+        )
+        for scores, triple in zip(asked, triples, strict=True):
+            same = (known[:, 1] == triple[1]) & (known[:, way] == triple[way])
+            bounds.append(rank_bounds(scores, triple[back], set(known[same, back].tolist())))
+    return np.reshape(np.array(bounds, float), (2, len(triples), 2))
+
+
+def metrics_of_ranks(ranks: np.ndarray) -> dict[str, float]:
+    """Return the metrics of ranks float[...] of one model."""
+    return {name: value for name, (value,) in mean_rank_metrics(ranks[None]).items()}
