@@ -127,12 +127,20 @@ class PopulationTrainer(Generic[P]):
     def layout(self, count: int, limit: int) -> tuple[int, list[slice]]:
         """Split `count` individuals into chunks of equal size, at most `limit`.
 
+        Every size is a program to compile: the limit, its half, its quarter and so on are taken
+        where that trains no more than a third more than chunks as small as they could be.
+
         Returns:
             The size of a chunk, and which individuals go into each: the last chunk may have fewer
             than its size, and is then filled with repetitions.
         """
         width = self._num_devices(min(count, limit))
-        size = math.ceil(math.ceil(count / math.ceil(count / limit)) / width) * width
+        smallest = _multiple(math.ceil(count / math.ceil(count / limit)), width)
+        size = _multiple(limit, width)
+        while _multiple(size // 2, width) >= smallest and size > width:
+            size = _multiple(size // 2, width)
+        if 3 * size * math.ceil(count / size) > 4 * smallest * math.ceil(count / smallest):
+            size = smallest
         return size, [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
     def start(self, individuals: Sequence[Individual], size: int) -> Chunk:
@@ -298,6 +306,11 @@ class PopulationTrainer(Generic[P]):
             return self._placed[key]
 
         return jax.tree.map(place, self.problem.data[split])
+
+
+def _multiple(number: int, width: int) -> int:
+    """Return the least multiple of `width` that is at least `number`."""
+    return math.ceil(number / width) * width
 
 
 def prefetched(items: Iterable[T], ahead: int = _AHEAD) -> Iterator[T]:

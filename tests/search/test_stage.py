@@ -160,14 +160,17 @@ def test_halving_equals_fits_one_by_one(tmp_path, kind):
     fits = [fit_slowly(one, 9, kind) for one in individuals]
     assert sorted(one.record["epochs"] for one in outcomes) == [1] * 6 + [3] * 2 + [9]
     assert sum(one.complete for one in outcomes) == 1
-    curves = [[reached["valid"] for reached in fit[1:]] for fit in fits]
-    expected = halve_slowly(curves, schedule, 9)
-    assert [one.complete for one in outcomes] == [last == 9 for _, _, last in expected]
-    for one, fit, (_, _, last) in zip(outcomes, fits, expected, strict=True):
+    alive, lasts = list(range(9)), dict[int, int]()
+    for rung in schedule.rungs:
+        lasts |= dict.fromkeys(alive, rung)
         # The last state counts where none is evaluated on the way.
-        assert one.record["epochs"] == last
-        assert one.score == pytest.approx(fit[last]["valid"], rel=1e-3)
-        assert one.record["loss"] == pytest.approx(fit[last]["loss"], rel=1e-3)
+        ranked = sorted(alive, key=lambda one, rung=rung: -fits[one][rung]["valid"])
+        alive = ranked[: len(alive) // 3]
+    for place, (one, fit) in enumerate(zip(outcomes, fits, strict=True)):
+        last = lasts[place]
+        assert (one.record["epochs"], one.complete) == (last, last == 9)
+        assert one.score == pytest.approx(fit[last]["valid"], rel=5e-3)
+        assert one.record["loss"] == pytest.approx(fit[last]["loss"], rel=5e-3)
 
 
 @both_kinds
@@ -201,10 +204,10 @@ def test_the_best_of_all_epochs_is_kept_and_the_last_trained_on(tmp_path, kind):
         best = max(range(1, 7), key=lambda epoch: fit[epoch]["valid"])
         best_epochs.add(best)
         assert one.record["epochs"] == best
-        assert one.score == pytest.approx(fit[best]["valid"], rel=1e-3)
+        assert one.score == pytest.approx(fit[best]["valid"], rel=5e-3)
         np.testing.assert_allclose(one.record["w"], fit[best]["w"], rtol=1e-3)
-        assert one.record["test"] == pytest.approx(fit[best]["test"], rel=1e-3)
-        assert one.record["loss"] == pytest.approx(fit[6]["loss"], rel=1e-3)
+        assert one.record["test"] == pytest.approx(fit[best]["test"], rel=5e-3)
+        assert one.record["loss"] == pytest.approx(fit[6]["loss"], rel=5e-3)
     assert best_epochs - {6}
 
 

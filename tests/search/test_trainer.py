@@ -252,7 +252,9 @@ def test_other_variables_than_the_last_are_evaluated(kind):
     assert (closeness(trainer, chunk) != first).all()
 
 
-@pytest.mark.parametrize(("count", "limit"), [(1, 8), (21, 16), (64, 64), (5, 3), (16, 1)])
+@pytest.mark.parametrize(
+    ("count", "limit"), [(1, 8), (9, 8), (21, 16), (64, 64), (5, 3), (16, 1), (101, 100)]
+)
 def test_layout_covers_everybody_once(count, limit):
     trainer = make_trainer()
     size, parts = trainer.layout(count, limit)
@@ -261,6 +263,16 @@ def test_layout_covers_everybody_once(count, limit):
     width = min(jax.device_count(), count, limit)
     assert size % width == 0
     assert size < limit + width
+    # As small as chunks of this limit can be, or not a third more work.
+    smallest = -(-(-(-count // -(-count // limit))) // width) * width
+    assert size * len(parts) <= smallest * -(-count // smallest) * 4 / 3
+
+
+def test_rounds_of_many_sizes_share_few_chunk_sizes():
+    """Each is a program."""
+    trainer = make_trainer(0, 2)
+    sizes = {trainer.layout(count, 8)[0] for count in range(1, 100)}
+    assert sizes <= {1, 2, 4, 8}
 
 
 @both_kinds
