@@ -10,9 +10,9 @@ from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.methods.coldnas.method import COLDNAS
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
-from kapl_jax.methods.pipeline import run_method
-from kapl_jax.runs.run_directory import Run, read_run
+from kapl_jax.runs.run_directory import Run
 from tests.data.graph_folders import write
+from tests.methods.whole_runs import run_of
 
 USERS, ITEMS, RATED = 12, 9, 6
 GENRES = ("war", "love", "crime")
@@ -81,18 +81,8 @@ def small_settings(folder: Path, **changes) -> ColdNASSettings:
 
 
 def run(settings: ColdNASSettings) -> Run:
-    run_method(COLDNAS, settings)
-    return read_run(settings.workdir)
+    return run_of(COLDNAS, settings)
 
 
 def data_of(settings: ColdNASSettings) -> ColdStartData:
     return load_cold_start(settings.dataset, None, settings.protocol())
-
-
-def candidates(found: Run, stage: str) -> list[dict]:
-    events = [event for event in found.events if event["event"] == "candidate"]
-    return [event for event in events if event["stage"] == stage]
-
-
-def without_seconds(results: dict) -> dict:
-    return {name: value for name, value in results.items() if name != "seconds"}

@@ -30,12 +30,11 @@ from kapl_jax.search.stage import Stage
 from kapl_jax.search.trainer import PopulationTrainer
 from tests.methods.coldnas.by_hand import slow_metrics
 from tests.methods.coldnas.runs import (
-    candidates,
     data_of,
     run,
     small_settings,
-    without_seconds,
 )
+from tests.methods.whole_runs import Killed, candidates, run_killed, without_seconds
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
 
@@ -279,10 +278,6 @@ def test_the_same_command_again_ends_at_once(full_run, monkeypatch):
     assert (full_run.path / "results.json").read_bytes() == before
 
 
-class Killed(BaseException):
-    """Stands for a kill at any moment."""
-
-
 def kill_in(stage: str, moment: str, patch: pytest.MonkeyPatch) -> None:
     """Make a run end in the middle of a training, or when some results of a stage are recorded."""
     run_chunk, train = ChunkTraining.run, PopulationTrainer.train
@@ -350,7 +345,7 @@ def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, no_report):
         "methods.pipeline.write_report",
     )
     for place in places:
-        run_killed(settings, monkeypatch, place)
+        run_killed(COLDNAS, settings, monkeypatch, place)
     monkeypatch.setattr(PopulationTrainer, "train", None)
     found = run(settings)
     assert [one["name"] for one in candidates(found, "final")] == [
@@ -365,18 +360,6 @@ def test_killed_at_every_moment_of_the_end(tmp_path, monkeypatch, no_report):
     assert [entry.name for entry in (found.path / "checkpoints").iterdir()] == ["model"]
 
 
-def run_killed(settings, monkeypatch, place: str) -> None:
-    """Run until the function at `place` is called."""
-
-    def crash(*_, **__):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(f"kapl_jax.{place}", crash)
-        with pytest.raises(Killed):
-            run_method(COLDNAS, settings)
-
-
 def test_another_run_is_refused(full_run):
     settings = ColdNASSettings(**full_run.config["settings"], workdir=str(full_run.path))
     with pytest.raises(UserError, match=r"holds another run .*--landscape=6, not 7"):
@@ -385,7 +368,7 @@ def test_another_run_is_refused(full_run):
 
 def test_changed_ratings_are_another_run(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, structure="film")
-    run_killed(settings, monkeypatch, "search.trainer.PopulationTrainer.start")
+    run_killed(COLDNAS, settings, monkeypatch, "search.trainer.PopulationTrainer.start")
     ratings = tmp_path / "ratings" / "ratings.csv"
     header, first, *rest = ratings.read_text().splitlines()
     changed = first[:-1] + ("5" if first[-1] != "5" else "4")
@@ -404,7 +387,7 @@ def test_what_is_odd_in_the_ratings_is_said(tmp_path, monkeypatch, capsys):
     settings = small_settings(tmp_path, structure="film")
     ratings = tmp_path / "ratings" / "ratings.csv"
     ratings.write_text(ratings.read_text() + "u99,i0,3\n")
-    run_killed(settings, monkeypatch, "search.trainer.PopulationTrainer.start")
+    run_killed(COLDNAS, settings, monkeypatch, "search.trainer.PopulationTrainer.start")
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("warning: ")
     assert first.endswith("1 of 13 rated users are missing, taken as unseen; first 'u99'")

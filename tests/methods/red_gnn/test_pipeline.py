@@ -10,14 +10,14 @@ import pytest
 
 from kapl_jax.data.reasoning import load_reasoning_data
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.pipeline import run_method
 from kapl_jax.methods.red_gnn.method import RED_GNN
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings
 from kapl_jax.methods.red_gnn.space import read_structure
-from kapl_jax.runs.run_directory import Run, read_run
+from kapl_jax.runs.run_directory import Run
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.red_gnn.family import write_family
 from tests.methods.red_gnn.tiny import metrics_of_ranks, slow_rank_bounds, structure_made_of
+from tests.methods.whole_runs import candidates, run_of
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 SETTINGS = RedGNNSettings(
@@ -45,14 +45,8 @@ def searched(tmp_path_factory, compiled_plainly) -> Run:
     """A finished search."""
     folder = tmp_path_factory.mktemp("search")
     people = write_family(folder / "people", "a", 14)
-    run_method(
-        RED_GNN, dataclasses.replace(SETTINGS, dataset=str(people), workdir=str(folder / "run"))
-    )
-    return read_run(folder / "run")
-
-
-def candidates(run, stage):
-    return [one for one in run.events if (one["event"], one.get("stage")) == ("candidate", stage)]
+    settings = dataclasses.replace(SETTINGS, dataset=str(people), workdir=str(folder / "run"))
+    return run_of(RED_GNN, settings)
 
 
 def test_structures_of_several_depths_and_messages_are_searched(searched):
