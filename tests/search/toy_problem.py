@@ -156,7 +156,7 @@ def fit_slowly(one: Individual, epochs: int, kind: str = "resident") -> list[dic
     for epoch in range(epochs + 1):
         if epoch:
             errors, keys = [], epoch_keys(seed, stamp, np.int32(epoch - 1))
-            pushes = _pushes(keys.own)
+            pushes = np.asarray(_pushes(keys.own), float)
             points = points_of(epoch - 1)
             if kind == "resident":
                 order = np.asarray(jax.random.permutation(keys.order, POINTS))
