@@ -122,13 +122,13 @@ def trainer(num_devices: int) -> PopulationTrainer[ColdNASProblem]:
 
 
 @functools.cache
-def parameters(seed: int = 0) -> dict[str, Any]:
+def parameters(seed: int = 1) -> dict[str, Any]:
     """Return parameters before training, which do not depend on the candidate."""
     init = jax.jit(problem().init_parameters)
     return jax.tree.map(np.asarray, init(jax.random.key(seed), structures(1)[0]))
 
 
-def rating_model(structure: np.ndarray, seed: int = 0) -> RatingModel:
+def rating_model(structure: np.ndarray, seed: int = 1) -> RatingModel:
     """Return an untrained model of the tiny data."""
     variables = {"params": parameters(seed)}
     return RatingModel(TrainedModel(COLDNAS, SETTINGS, tiny_cold_start(), structure, variables))
