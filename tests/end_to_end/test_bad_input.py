@@ -196,7 +196,10 @@ def test_entities_that_only_test_has_may_be_kept(tmp_path):
     ("flag", "words"),
     [
         ("--hidden_units=abc", ("--hidden_units='abc': expected widths", "128,64,32")),
-        ("--structure=scale; -; -", ("found 3 positions", "expected 2", "--hidden_units=3")),
+        (
+            "--structure=scale; -; -",
+            ("found 3 positions, expected 2, one more than --hidden_units",),
+        ),
         ("--structure=twist; -", ("--structure", "'twist'")),
         ("--presets=oracle", ("--presets: found 'oracle'", "film")),
         ("--dataset=nowhere", ("--dataset: found no folder 'nowhere'", "lastfm")),
