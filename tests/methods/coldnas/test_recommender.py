@@ -8,6 +8,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from kapl_jax.methods.registry import load_recommender
 
 from kapl_jax.data.cold_start import describe_cold_start
 from kapl_jax.errors import UserError
@@ -15,7 +16,6 @@ from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.recommender import ColdNASRecommender
 from kapl_jax.methods.models import ModelStore
-from kapl_jax.methods.registry import load_recommender
 from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.modulation.structures import parse_structure
 from kapl_jax.runs.run_directory import RunDirectory, read_run
