@@ -9,10 +9,6 @@ import json
 import jax
 import numpy as np
 import pytest
-
-from kapl_jax.methods.coldnas.network_space import NetworkSpace
-from kapl_jax.methods.coldnas.problem import ColdNASOptions
-from kapl_jax.methods.coldnas.pruning import Pruning
 from kapl_jax.methods.coldnas.results import (
     adapted_per_user,
     describe_results,
@@ -21,6 +17,10 @@ from kapl_jax.methods.coldnas.results import (
     pruning_results,
     unseen_items,
 )
+
+from kapl_jax.methods.coldnas.network_space import NetworkSpace
+from kapl_jax.methods.coldnas.problem import ColdNASOptions
+from kapl_jax.methods.coldnas.pruning import Pruning
 from kapl_jax.methods.coldnas.settings import METRICS, ColdNASSettings
 from kapl_jax.methods.coldnas.space import ModulationSpace
 from kapl_jax.methods.contenders import Contender
