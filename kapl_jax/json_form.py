@@ -20,7 +20,7 @@ _WORDS = {str: "a text", float: "a number", int: "a whole number", bool: "true o
 class JsonForm:
     """Base of frozen dataclasses that are written as JSON objects and read again.
 
-    An object has an entry a field. Fields are texts, numbers, flags, tuples of equal or of given
+    An object has an entry per field. Fields are texts, numbers, flags, tuples of equal or of given
     parts, dataclasses, and any of these or None. What has a default may be missing or null; entries
     that no field is called by are passed over, so that other versions can be read.
     """

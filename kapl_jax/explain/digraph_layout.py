@@ -1,6 +1,6 @@
 """Where entities, edges and labels of a digraph stand in its picture, so that no label is covered.
 
-First what is shown, a column a step with few crossings; then boxes and curves, in inches.
+First what is shown, a column per step with few crossings; then boxes and curves, in inches.
 Matplotlib is imported only when something is measured.
 """
 
@@ -22,7 +22,7 @@ _ROW, _LINE_HEIGHT = 0.48, 0.14
 _LINE_SHOWN, _OFF_MIDDLE, _RELATION_SHOWN = 15, 4, 20
 # Distance at the middle between edges that join the same two entities.
 _BEND = 0.24
-# Where along an edge its label may stand, the best places first.
+# Where along an edge its label may stand, the best positions first.
 _PLACES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
 
 
@@ -122,7 +122,7 @@ def _by_neighbours(
     names: list[str], others: Sequence[str], pairs: Sequence[tuple[str, str]]
 ) -> list[str]:
     """Return `names` by the mean height of their neighbours among `others`."""
-    height = {name: place - (len(others) - 1) / 2 for place, name in enumerate(others)}
+    height = {name: index - (len(others) - 1) / 2 for index, name in enumerate(others)}
     found: dict[str, list[float]] = {name: [] for name in names}
     for name, other in pairs:
         found[name].append(height[other])
@@ -172,11 +172,11 @@ def node_boxes(
         {
             name: Box(
                 centre,
-                middle + ((len(column) - 1) / 2 - place) * _ROW,
+                middle + ((len(column) - 1) / 2 - index) * _ROW,
                 node_width(name),
                 0.1 + _LINE_HEIGHT * len(name_lines(name)),
             )
-            for place, name in enumerate(column)
+            for index, name in enumerate(column)
         }
         for column, centre in zip(layout.columns, centres, strict=True)
     ]
@@ -198,8 +198,8 @@ def edge_lines(layout: DigraphLayout, nodes: Sequence[dict[str, Box]]) -> list[L
         for edge in layer:
             beside.setdefault((edge.source, edge.target), []).append(edge)
         for (source, target), edges in beside.items():
-            for place, edge in enumerate(edges):
-                bend = ((len(edges) - 1) / 2 - place) * _BEND
+            for index, edge in enumerate(edges):
+                bend = ((len(edges) - 1) / 2 - index) * _BEND
                 points = _curve(nodes[depth][source], nodes[depth + 1][target], bend)
                 stressed = (source, edge.relation, target) == layout.walk[depth]
                 lines.append(Line(edge, points, stressed))
@@ -263,10 +263,10 @@ def name_lines(name: str) -> list[str]:
         return [name]
     shown = _shortened(name, 2 * _LINE_SHOWN)
     middle = len(shown) // 2
-    ends = [place for place, letter in enumerate(shown, start=1) if letter in " _:/.,-…"]
-    near = [place for place in ends if abs(place - middle) <= _OFF_MIDDLE]
-    place = min(near, key=lambda end: abs(end - middle), default=middle)
-    return [shown[:place], shown[place:]]
+    ends = [index for index, letter in enumerate(shown, start=1) if letter in " _:/.,-…"]
+    near = [index for index in ends if abs(index - middle) <= _OFF_MIDDLE]
+    index = min(near, key=lambda end: abs(end - middle), default=middle)
+    return [shown[:index], shown[index:]]
 
 
 def _shortened(name: str, most: int) -> str:
@@ -296,8 +296,8 @@ def _room(line: Line, taken: Sequence[Box]) -> Box | None:
     """Return where a label can stand: where it is free, for a stressed line in any case."""
     width = text_width(line.label, LABEL_POINTS) + 0.06
     boxes = []
-    for place in _PLACES:
-        x, y = line.points[round(place * (len(line.points) - 1))]
+    for index in _PLACES:
+        x, y = line.points[round(index * (len(line.points) - 1))]
         boxes.append(Box(float(x), float(y), width, LABEL_POINTS * 1.3 / 72))
     free = (box for box in boxes if not any(box.overlaps(other) for other in taken))
     return next(free, boxes[0] if line.stressed else None)

@@ -1,4 +1,4 @@
-"""Pictures of the digraph between a query and an answer, a column a step from left to right.
+"""Pictures of the digraph between a query and an answer, a column per step from left to right.
 
 A line's width and strength tell the attention paid to the edge, its colour the relation; the
 strongest walk lies on a broad band. Matplotlib is imported only when something is drawn.

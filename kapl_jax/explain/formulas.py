@@ -1,6 +1,6 @@
 """Scoring structures for people: as formulas in plain text and LaTeX, and as pictures.
 
-A picture has a square a pair of entity blocks, a colour a relation block. Rows are head blocks
+A picture has a square per pair of entity blocks, a colour per relation block. Rows are head blocks
 h1..hK from the top, columns tail blocks t1..tK from the left, as in the figures of AutoSF. A
 negative block is hatched and paler, so that signs survive a grey print and a small size. Matplotlib
 is imported only when something is drawn.

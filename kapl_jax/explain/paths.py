@@ -131,10 +131,10 @@ def _on_walks(
 def _earlier_equals(values: np.ndarray) -> np.ndarray:
     """Return of each value how many before it are equal to it."""
     order = np.argsort(values, kind="stable")
-    places = np.arange(len(values))
+    indices = np.arange(len(values))
     first = np.searchsorted(values[order], values[order])
-    found = np.empty_like(places)
-    found[order] = places - first
+    found = np.empty_like(indices)
+    found[order] = indices - first
     return found
 
 
@@ -196,7 +196,7 @@ class _Beam:
     Attributes:
         paths: Number of each beginning, equal for equal ones at any depth, `int64[n]`.
         logs: Logarithm of the product of attention, `float64[n]`.
-        walks: Places of the edges in their layers, `int64[n, depth]`.
+        walks: Indices of the edges in their layers, `int64[n, depth]`.
     """
 
     def __init__(self, trace: AttentionTrace, width: int) -> None:
@@ -251,15 +251,15 @@ class _WalkCounter:
 
     def count(self, steps: tuple[Step, ...]) -> int:
         """Return the number of walks, of which parallel equal edges make several."""
-        places = np.array([self._start, *(target for _, _, target in steps)])
-        stays = self._edge_keys(places, np.full(len(places), self._identity), places)
+        indices = np.array([self._start, *(target for _, _, target in steps)])
+        stays = self._edge_keys(indices, np.full(len(indices), self._identity), indices)
         moves = self._edge_keys(*np.array(steps, np.int64).reshape(-1, 3).T)
         ways = [1, *[0] * len(steps)]
         for keys in self._keys:
             staying, moving = _times(keys, stays), _times(keys, moves)
             ways = [
-                here * stay + (ways[place - 1] * moving[place - 1] if place else 0)
-                for place, (here, stay) in enumerate(zip(ways, staying, strict=True))
+                here * stay + (ways[index - 1] * moving[index - 1] if index else 0)
+                for index, (here, stay) in enumerate(zip(ways, staying, strict=True))
             ]
         return ways[-1]
 

@@ -28,12 +28,12 @@ class QueryExplanation(JsonForm):
         """Return the answers, then the paths and rules of each, in lines for the terminal."""
         lines = [f"{self.query.entity} -{self.query.relation}-> ?"]
         width = max((len(one.answer) for one in self.answers), default=0)
-        for place, one in enumerate(self.answers, start=1):
+        for index, one in enumerate(self.answers, start=1):
             if one.layers and not one.is_reached:
                 lines.append(f"   -  {one.answer:{width}}  out of reach")
                 continue
             score = "" if one.score is None else f"  {one.score:10.4f}"
-            lines.append(f"{one.rank or place:4}. {one.answer:{width}}{score}".rstrip())
+            lines.append(f"{one.rank or index:4}. {one.answer:{width}}{score}".rstrip())
         for one in self.answers:
             lines += _lines(one)
         return "\n".join(lines)
@@ -42,7 +42,7 @@ class QueryExplanation(JsonForm):
         """Return the digraph of each answer that is reached, as SVG by file name."""
         drawn = [one for one in self.answers if one.is_drawable]
         return {
-            f"digraph-{place}.svg": digraph_svg(one) for place, one in enumerate(drawn, start=1)
+            f"digraph-{index}.svg": digraph_svg(one) for index, one in enumerate(drawn, start=1)
         }
 
 

@@ -82,7 +82,7 @@ class AnswerExplanation(JsonForm):
         query: The query.
         answer: The answer.
         score: The model's score of it, None where unknown.
-        rank: Its place among all entities, None where it is out of reach or nobody looked.
+        rank: Its rank among all entities, None where it is out of reach or nobody looked.
         layers: Edges of each of the L layers on walks to the answer, none where it is out of reach;
             empty where nobody looked.
         left_out: Number of edges of each layer that are on such walks but not in `layers`.

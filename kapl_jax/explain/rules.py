@@ -134,7 +134,7 @@ def rule_of_path(query_relation: int, path: Path, num_relations: int) -> Rule | 
         head -= num_relations
         body = reverse_body(body, num_relations)
     forth, back = head, inverse(head, num_relations)
-    alone = tuple(back if place % 2 else forth for place in range(len(body)))
+    alone = tuple(back if index % 2 else forth for index in range(len(body)))
     return None if not body or (len(body) % 2 and body == alone) else Rule(head, body)
 
 
@@ -187,7 +187,7 @@ def rule_latex(rule: Rule, names: GraphNames) -> str:
 
 
 def _variables(rule: Rule, first: str, between: str, last: str) -> list[str]:
-    return [first, *(between.format(place) for place in range(1, len(rule.body))), last]
+    return [first, *(between.format(index) for index in range(1, len(rule.body))), last]
 
 
 def _atoms(
@@ -195,8 +195,8 @@ def _atoms(
 ) -> Iterable[tuple[str, str, str]]:
     """Yield name and arguments of each atom; an inverse relation has them swapped."""
     count = len(names.relations)
-    for place, relation in enumerate(rule.body):
-        here, there = variables[place], variables[place + 1]
+    for index, relation in enumerate(rule.body):
+        here, there = variables[index], variables[index + 1]
         if relation < count:
             yield names.relations[relation], here, there
         else:

@@ -120,7 +120,7 @@ class ModulationExplanation(JsonForm):
 
     Attributes:
         structure: The structure on one line.
-        expressions: The structure as one equation a position, where there are such.
+        expressions: The structure as one equation per position, where there are such.
         users: The users.
     """
 
@@ -150,7 +150,7 @@ class ModulationExplanation(JsonForm):
 
 
 def phi_figure(users: Sequence[UserExplanation]) -> Figure:
-    """Draw how φ of each user moves in the plane, a colour a user, with a legend.
+    """Draw how φ of each user moves in the plane, a colour per user, with a legend.
 
     A path starts at its smallest support set, a hollow dot, and ends at the whole one, a filled
     one; dots grow with the number of items, which stands beside the ends.
@@ -199,17 +199,17 @@ def influence_figure(users: Sequence[UserExplanation]) -> Figure:
 def _draw_paths(axes: Axes, users: Sequence[UserExplanation]) -> None:
     largest = max(max(user.support_sizes) for user in users) or 1
     ends: dict[tuple[float, float], int] = {}
-    for place, user in enumerate(users):
+    for index, user in enumerate(users):
         assert user.phi is not None
         path, sizes = user.phi.projection, user.support_sizes
         # Users may share their start; a size is told but once at a point.
         ends |= {path[step]: sizes[step] for step in (0, -1)}
-        colour, points = SERIES[place % len(SERIES)], np.asarray(path)
+        colour, points = SERIES[index % len(SERIES)], np.asarray(path)
         axes.plot(*points.T, color=colour, linewidth=1.4, alpha=0.7, zorder=2)
         areas = 18 + 70 * np.asarray(sizes, float) / largest
         faces = ["none", *[colour] * (len(points) - 1)]
         axes.scatter(
-            points[:, 0], points[:, 1], s=areas, marker=_MARKERS[place % len(_MARKERS)],
+            points[:, 0], points[:, 1], s=areas, marker=_MARKERS[index % len(_MARKERS)],
             facecolors=faces, edgecolors=colour, linewidths=1.6, label=literal(user.user), zorder=3,
         )  # fmt: skip
     for point, size in ends.items():
@@ -226,15 +226,15 @@ def _draw_paths(axes: Axes, users: Sequence[UserExplanation]) -> None:
 def _draw_influence(axes: Axes, influence: Influence) -> None:
     ranked = sorted(influence.items, key=lambda one: abs(one.effect), reverse=True)
     shown = ranked[:_ITEMS_SHOWN]
-    places = np.arange(len(shown))
+    indices = np.arange(len(shown))
     effects = [one.effect for one in shown]
     colours = [SERIES[0] if effect >= 0 else SERIES[1] for effect in effects]
-    drawn = axes.barh(places, effects, height=0.7, color=colours)
+    drawn = axes.barh(indices, effects, height=0.7, color=colours)
     axes.bar_label(
         drawn, [f"{effect:+.2g}" for effect in effects], padding=3, color=INK, fontsize=8
     )
     labels = [literal(f"{_shortened(one.item)} (rated {one.rating:g})") for one in shown]
-    axes.set_yticks(places, labels)
+    axes.set_yticks(indices, labels)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     plain_axes(axes)
     axes.axvline(0.0, color=MUTED, linewidth=0.8)

@@ -20,8 +20,8 @@ def example_users(model: RatingModel) -> tuple[UserExplanation, ...]:
     data = model.data
     count = min(_USERS_SHOWN, data.valid.num_users)
     everybody = model.tasks(data.valid)
-    users = [everybody.take(np.s_[place : place + 1]) for place in range(count)]
-    names = [f"user {data.users[data.valid.users[place]]}" for place in range(count)]
+    users = [everybody.take(np.s_[index : index + 1]) for index in range(count)]
+    names = [f"user {data.users[data.valid.users[index]]}" for index in range(count)]
     return explain_users(model, users, names)
 
 
@@ -42,14 +42,14 @@ def explain_users(
     cells = _operations(model.structure)
     paths = [_phi_path(model, tasks, cells) for tasks in users]
     planes = _project([phi for _, phi in paths])
-    positions, operations = [position for position, _ in cells], [place for _, place in cells]
+    positions, operations = [position for position, _ in cells], [index for _, index in cells]
     return tuple(
         UserExplanation(
             user=name,
             support_sizes=tuple(sizes),
             phi=Phi(
                 positions=tuple(positions),
-                operations=tuple(OPERATIONS[place] for place in operations),
+                operations=tuple(OPERATIONS[index] for index in operations),
                 norms=tuple(tuple(float(np.linalg.norm(one)) for one in step) for step in phi),
                 projection=tuple((float(x), float(y)) for x, y in plane),
             ),
@@ -62,8 +62,8 @@ def explain_users(
 def _operations(structure: np.ndarray) -> list[tuple[int, int]]:
     """Return position and operation of what is modulated; of networks all may be."""
     if structure.dtype == bool:
-        return [(int(position), int(place)) for position, place in np.argwhere(structure)]
-    return [(position, place) for position in range(len(structure)) for place in range(4)]
+        return [(int(position), int(index)) for position, index in np.argwhere(structure)]
+    return [(position, index) for position in range(len(structure)) for index in range(4)]
 
 
 def _phi_path(
@@ -76,7 +76,7 @@ def _phi_path(
     sizes = [int(size) for size in sizes if size <= count]
     phi = model.phi(with_supports(tasks, prefix_masks(count, len(mask), sizes)))
     return sizes, [
-        [phi[position][place, step] for position, place in cells] for step in range(len(sizes))
+        [phi[position][index, step] for position, index in cells] for step in range(len(sizes))
     ]
 
 
@@ -101,11 +101,11 @@ def _influence(model: RatingModel, tasks: Tasks) -> Influence:
     ratings = low + (high - low) * np.asarray(tasks.support.labels[0])
     items = [
         SupportItem(
-            item=item_name(data.items, data.titles, int(tasks.support.features[0, place])),
-            rating=float(ratings[place]),
+            item=item_name(data.items, data.titles, int(tasks.support.features[0, index])),
+            rating=float(ratings[index]),
             effect=float(predicted[0, best] - predicted[number + 1, best]),
         )
-        for number, place in enumerate(np.flatnonzero(mask))
+        for number, index in enumerate(np.flatnonzero(mask))
     ]
     return Influence(
         query_item=item_name(data.items, data.titles, int(tasks.query.features[0, best])),

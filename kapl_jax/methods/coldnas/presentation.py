@@ -75,7 +75,7 @@ def _chain(found: Mapping[str, Any], run: Run) -> Table:
     metric = summary.main_metric(run)
     rows = [[one["formula"], number(one[metric])] for one in found["chain"]]
     kept = frozenset(
-        place for place, one in enumerate(found["chain"]) if one["formula"] == found["formula"]
+        index for index, one in enumerate(found["chain"]) if one["formula"] == found["formula"]
     )
     caption = (
         "In bold the smallest found that keeps the share of the gain that --keep_gain asks for."
@@ -142,8 +142,8 @@ def _published_table(
     ]
     header = ["Model", "Figures", *(metric_label(name) for name in names)]
     strong = frozenset(
-        place
-        for place, line in enumerate(lines)
+        index
+        for index, line in enumerate(lines)
         if found and line.model == found.name and line.origin in _PROTOCOLS.values()
     )
     source = f"Published figures: {entry['source']}." if entry.get("source") else ""
@@ -154,10 +154,10 @@ def _published_table(
 def explanations(runs: Mapping[str, Run]) -> Section | None:
     """Return for each run that explains users its pictures of φ and of influential items."""
     blocks: list[Block] = []
-    for place, (label, run) in enumerate(runs.items()):
+    for index, (label, run) in enumerate(runs.items()):
         entries = ((run.results or {}).get("reasons") or {}).get("users") or []
         users = [UserExplanation.from_json(entry) for entry in entries]
-        blocks += _user_blocks(users, in_brackets(label), f"explanations{place}")
+        blocks += _user_blocks(users, in_brackets(label), f"explanations{index}")
     if not blocks:
         return None
     lead = (
@@ -188,7 +188,7 @@ def _phi(users: Sequence[UserExplanation], suffix: str, name: str) -> Figure:
     )
     svg = to_svg(phi_figure(users), name, f"How φ moves with the support set. {words}")
     caption = (
-        "A path a user, from the fewest items (hollow) to the whole support set; numbers are "
+        "A path per user, from the fewest items (hollow) to the whole support set; numbers are "
         "support items, and dots grow with them. The plane is that in which φ of all "
         "these users varies most; each axis has a scale of its own."
     )
@@ -222,8 +222,8 @@ def _influence(users: Sequence[UserExplanation], suffix: str, name: str) -> Figu
     )
     svg = to_svg(influence_figure(users), name, f"Items that weigh most. {words}")
     caption = (
-        "The prediction for one item a user: with each support item, less what it would be without "
-        "it. To the right the item raises the prediction, to the left it lowers it."
+        "The prediction for one item per user: with each support item, less what it would be "
+        "without it. To the right the item raises the prediction, to the left it lowers it."
     )
     return Figure(svg, caption, f"Support items that weigh most{suffix}")
 

@@ -39,11 +39,11 @@ def paths(runs: Mapping[str, Run]) -> Section | None:
     Answers out of reach are left out.
     """
     blocks: list[Block] = []
-    for place, (label, run) in enumerate(runs.items()):
+    for index, (label, run) in enumerate(runs.items()):
         entries = (run.results or {}).get("paths") or []
         explained = [AnswerExplanation.from_json(entry) for entry in entries]
         for shown, one in enumerate(one for one in explained if one.is_drawable):
-            blocks += _path_blocks(one, in_brackets(label), f"paths{place}-{shown}")
+            blocks += _path_blocks(one, in_brackets(label), f"paths{index}-{shown}")
     if not blocks:
         return None
     lead = (
@@ -61,7 +61,7 @@ def _path_blocks(one: AnswerExplanation, suffix: str, name: str) -> list[Block]:
     hidden = sum(one.left_out)
     cut = f" {count(hidden)} weaker edges are left out." if hidden else ""
     caption = (
-        "From left to right a column a step. Wider and stronger lines are edges with more "
+        "From left to right a column per step. Wider and stronger lines are edges with more "
         f"attention; the band is the strongest path.{score}{cut}"
     )
     rows = [[path.arrows(entity), number(path.weight), count(path.walks)] for path in one.paths]
