@@ -10,6 +10,7 @@ from typing import Any
 
 from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.errors import UserError
+from kapl_jax.explain import Explanation
 from kapl_jax.methods import METHODS
 from kapl_jax.methods.method import Method
 from kapl_jax.methods.pipeline import run_method
@@ -106,7 +107,7 @@ class TrainedRun:
         """
         return self.ask(make_settings(self.method.predicts, question))
 
-    def explain(self, **question: Any) -> dict[str, Any]:
+    def explain(self, **question: Any) -> Explanation:
         """Return why the model answers as it does.
 
         Args:
@@ -137,7 +138,7 @@ class TrainedRun:
         """Return the answers to a question of the kind `method.predicts`; see `predict`."""
         return self._predictor.predict(question)
 
-    def ask_why(self, question: Any) -> dict[str, Any]:
+    def ask_why(self, question: Any) -> Explanation:
         """Return the explanation that a question of the kind `explains` asks for."""
         return self._predictor.explain(question)
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from kapl_jax import drawing
 from kapl_jax.drawing import any_script, drawable, families, room_around
 from kapl_jax.explain.digraph_pictures import digraph_svg
-from kapl_jax.explain.reasoning import read_explained
-from kapl_jax.explain.user_explanation import explanation_pictures
+from kapl_jax.explain.reasoning import AnswerExplanation
+from kapl_jax.explain.user_explanation import ModulationExplanation
 
 STEP = ["北京", "首都 $x$ ^a_b", "مصر😀"]
 
@@ -41,7 +41,7 @@ def test_a_digraph_keeps_its_names_as_text():
     edge = dict(zip(("source", "relation", "target"), STEP, strict=True), weight=0.5)
     path = {"steps": [STEP], "walk": [STEP], "weight": 0.5, "walks": 1}
     entry = {"query": query, "answer": STEP[2], "layers": [[edge]], "paths": [path]}
-    drawing = digraph_svg(read_explained([entry])[0]).decode()
+    drawing = digraph_svg(AnswerExplanation.from_json(entry)).decode()
     for name in STEP:
         assert name in drawing
 
@@ -52,7 +52,9 @@ def test_a_picture_of_dots_writes_out_what_no_font_has():
     item = {"item": "한국 $a$", "rating": 1.0, "effect": 0.2}
     influence = {"query_item": "東京 $5", "prediction": 1.0, "items": [item]}
     users = [{"user": "用户", "support_sizes": [1], "influence": influence}]
-    assert explanation_pictures({"users": users})["influence.png"].startswith(b"\x89PNG")
+    entry = {"structure": "-", "expressions": [], "users": users}
+    pictures = ModulationExplanation.from_json(entry).pictures()
+    assert pictures["influence.png"].startswith(b"\x89PNG")
 
 
 def test_all_fonts_at_hand_are_used_and_the_first_is_always_there():

@@ -10,13 +10,14 @@ import pytest
 import kapl_jax
 
 ROOT = Path(kapl_jax.__file__).parent
-LEAVES = {"drawing", "errors", "paths"}
+LEAVES = {"drawing", "errors", "json_form", "paths"}
 # What each package may import beside itself and the leaves.
 BELOW = {
     "data": set(),
     "evaluation": set(),
     "bilinear": set(),
     "modulation": set(),
+    "episodes": {"modulation"},
     "relational": set(),
     "explain": {"modulation"},
     "runs": {"data", "evaluation"},

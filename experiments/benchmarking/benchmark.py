@@ -1,4 +1,7 @@
-"""What a method gives to be timed: its settings, its cases and its unit of work."""
+"""What a method gives to be timed, and how it is: measurements, tables and figures.
+
+A method's benchmark is a `Benchmark`: its cases, its unit of work. `run_benchmark` is for all.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.benchmarking.timing import Case
+from experiments.benchmarking.measures import Case, Timing, alternate, peak_bytes, profile
 from kapl_jax.errors import UserError
 from kapl_jax.runs.compilation_cache import cache_setting
+from kapl_jax.runs.environment import environment
 from kapl_jax.runs.settings import Settings, setting
 from kapl_jax.search.compiling import PRECISIONS
 from kapl_jax.search.trainer import PopulationTrainer
@@ -110,7 +114,8 @@ class Benchmark:
     Attributes:
         headline: One line on the data and the model; the device is added.
         unit: The unit of work of all cases.
-        cases: Makes the programs to time in turn, ours first.
+        cases: Makes our programs to time in turn; the first is what others are compared with.
+        baselines: Makes PyTorch's, timed in the same turns; called only where PyTorch is there.
         curve: Makes the cases of populations of several sizes, by size.
         epoch: Makes a warmed-up function that trains our population's first chunk for an epoch.
     """
@@ -118,11 +123,80 @@ class Benchmark:
     headline: str
     unit: Unit
     cases: Callable[[], list[Case]]
+    baselines: Callable[[], list[Case]]
     curve: Callable[[], Mapping[int, Case]]
     epoch: Callable[[], Callable[[], object]]
 
 
-def pytorch_is_there() -> bool:
+def run_benchmark(
+    benchmark: Benchmark, settings: BenchmarkSettings, write: Write
+) -> dict[str, Any]:
+    """Run the benchmark, write its tables line by line and return its figures."""
+    setup = environment()
+    write(f"{benchmark.headline}, on {setup['device']['name']}")
+    cases = benchmark.cases()
+    if settings.torch and _pytorch_is_there():
+        cases += benchmark.baselines()
+    timings = alternate(cases, settings.rounds)
+    figures: dict[str, Any] = {**setup, "programs": _rows(timings, benchmark.unit)}
+    _write_table(timings, benchmark.unit, write)
+    figures["curve"] = _curve(benchmark, settings, write)
+    figures["peak_bytes"] = peak_bytes()
+    write(f"\npeak memory {figures['peak_bytes'] / 2**20:.0f} MiB")
+    if settings.profile:
+        shares = profile(benchmark.epoch())
+        figures["profile"] = dict(shares)
+        write("\nwhere the time of a chunk goes")
+        for name, share in shares:
+            write(f"  {share:6.1%}  {name}")
+    return figures
+
+
+def _pytorch_is_there() -> bool:
     """Return whether PyTorch is installed, and the baselines, which no wheel holds, are there."""
     needed = ("torch", "experiments.pytorch_baselines")
     return all(importlib.util.find_spec(name) is not None for name in needed)
+
+
+def _curve(benchmark: Benchmark, settings: BenchmarkSettings, write: Write) -> dict[int, Any]:
+    """Time populations of several sizes and return their rows by size."""
+    cases = benchmark.curve()
+    if not cases:
+        return {}
+    timings = alternate(list(cases.values()), settings.rounds)
+    write("")
+    _write_table(timings, benchmark.unit, write)
+    rows = _rows(timings, benchmark.unit)
+    return {size: rows[case.name] for size, case in cases.items()}
+
+
+def _rows(timings: Mapping[str, Timing], unit: Unit) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "milliseconds": 1e3 * timing.median,
+            "low": 1e3 * timing.low,
+            "high": 1e3 * timing.high,
+            unit.rate_key: timing.rate,
+        }
+        | ({unit.derived.key: unit.derived.factor * timing.rate} if unit.derived else {})
+        for name, timing in timings.items()
+    }
+
+
+def _write_table(timings: Mapping[str, Timing], unit: Unit, write: Write) -> None:
+    """Write a line a program: its time, range and rate, and its time over the first's."""
+    width = max(len(name) for name in timings)
+    first = next(iter(timings.values()))
+    derived = unit.derived
+    title = f"{unit.symbol} a {unit.name}"
+    write(
+        f"{'program':<{width}}  {title}  (least - most)      per second  "
+        f"{f'{derived.title}  ' if derived else ''}times as long as the first"
+    )
+    for name, timing in timings.items():
+        span = f"({unit.scale * timing.low:.2f} - {unit.scale * timing.high:.2f})"
+        also = f"{derived.factor * timing.rate:>{len(derived.title)}.1f}  " if derived else ""
+        write(
+            f"{name:<{width}}  {unit.scale * timing.median:>{len(title)}.2f}  {span:<18}  "
+            f"{timing.rate:>10.1f}  {also}{timing.median / first.median:.2f}"
+        )

@@ -10,11 +10,10 @@ from experiments.benchmarking.benchmark import (
     Benchmark,
     BenchmarkSettings,
     Unit,
-    pytorch_is_there,
 )
+from experiments.benchmarking.measures import Case
 from experiments.benchmarking.populations import PopulationTimer
 from experiments.benchmarking.products import Product, products_case
-from experiments.benchmarking.timing import Case
 from kapl_jax.data.knowledge_graph import load_knowledge_graph
 from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
 from kapl_jax.methods.autoblm.space import BlockSpace
@@ -58,13 +57,14 @@ def bilinear_benchmark(settings: BilinearSettings) -> Benchmark:
         ours = timer.case(
             f"kapl_jax, population of {settings.population}", chosen, settings.chunk_size
         )
-        return [ours, _limit(settings, problem), *_torch_cases(settings, problem, chosen)]
+        return [ours, _limit(settings, problem)]
 
     return Benchmark(
         f"{graph.name}: {graph.num_entities} entities, {len(graph.training_triples)} triples, "
         f"dimension {options.embedding_dim}, batch {options.batch_size}, {options.precision}",
         _UNIT,
         cases,
+        lambda: _baselines(settings, problem, chosen),
         lambda: timer.curve(structures, sizes, settings.chunk_size),
         lambda: timer.one_epoch(chosen, settings.chunk_size),
     )
@@ -85,15 +85,13 @@ def _limit(settings: BilinearSettings, problem: AutoBLMProblem) -> Case:
     )
 
 
-def _torch_cases(
+def _baselines(
     settings: BilinearSettings, problem: AutoBLMProblem, structures: np.ndarray
 ) -> list[Case]:
-    if not settings.torch or not pytorch_is_there():
-        return []
     # Imported late: the benchmark is of use without PyTorch, too.
-    from experiments.pytorch_baselines.bilinear_cases import torch_cases  # noqa: PLC0415
+    from experiments.pytorch_baselines.bilinear_cases import bilinear_cases  # noqa: PLC0415
 
-    return torch_cases(
+    return bilinear_cases(
         problem.graph,
         problem.options,
         structures,

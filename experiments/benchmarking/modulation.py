@@ -11,11 +11,10 @@ from experiments.benchmarking.benchmark import (
     BenchmarkSettings,
     Derived,
     Unit,
-    pytorch_is_there,
 )
+from experiments.benchmarking.measures import Case
 from experiments.benchmarking.populations import PopulationTimer
 from experiments.benchmarking.products import Product, products_case
-from experiments.benchmarking.timing import Case
 from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
@@ -77,7 +76,6 @@ def benchmark_of_data(settings: ModulationSettings, data: ColdStartData) -> Benc
             ),
             timer.case("kapl_jax, one structure", structures[:1], settings.chunk_size),
             _limit(settings, problem),
-            *_torch_cases(settings, problem, chosen),
         ]
 
     return Benchmark(
@@ -86,6 +84,7 @@ def benchmark_of_data(settings: ModulationSettings, data: ColdStartData) -> Benc
         f"{options.batch_size}",
         _unit(users),
         cases,
+        lambda: _baselines(settings, problem, chosen),
         lambda: timer.curve(structures, sizes, settings.chunk_size),
         lambda: timer.one_epoch(chosen, settings.chunk_size),
     )
@@ -139,16 +138,14 @@ def _products(problem: ColdNASProblem, batch_size: int) -> list[Product]:
     ]
 
 
-def _torch_cases(
+def _baselines(
     settings: ModulationSettings, problem: ColdNASProblem, structures: np.ndarray
 ) -> list[Case]:
-    if not settings.torch or not pytorch_is_there():
-        return []
     # Imported late: the benchmark is of use without PyTorch, too.
     from experiments.pytorch_baselines.modulation_cases import (  # noqa: PLC0415
-        torch_modulation_cases,
+        modulation_cases,
     )
 
-    return torch_modulation_cases(
+    return modulation_cases(
         problem, structures, _LEARNING_RATE, settings.epochs, settings.torch_chunk_size
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarking.timing import Case
+from experiments.benchmarking.measures import Case
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.population import Chunk
 from kapl_jax.search.trainer import PopulationTrainer

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from experiments.benchmarking.measures import Case
 from experiments.benchmarking.populations import PopulationTimer
-from experiments.benchmarking.timing import Case
 from kapl_jax.bilinear.scoring import contract
 from kapl_jax.search.problem import (
     CandidateOfStep,

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.benchmarking.benchmark import (
-    Benchmark,
-    BenchmarkSettings,
-    Unit,
-    pytorch_is_there,
-)
+from experiments.benchmarking.benchmark import Benchmark, BenchmarkSettings, Unit
+from experiments.benchmarking.generated import GENERATED, generated_graph
+from experiments.benchmarking.measures import Case
 from experiments.benchmarking.populations import PopulationTimer
 from experiments.benchmarking.products import Product, products_case
-from experiments.benchmarking.timing import Case
-from kapl_jax.data.reasoning import load_reasoning_data
+from kapl_jax.data.reasoning import ReasoningData, load_reasoning_data
 from kapl_jax.methods.red_gnn.defaults import SUGGESTED
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem
 from kapl_jax.methods.red_gnn.tasks import Asked, Tasks, first_of, make_tasks
+from kapl_jax.relational.adaptive import limits_for
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.graph import RelationalGraph
@@ -31,6 +28,8 @@ from kapl_jax.search.problem import Split
 from kapl_jax.search.trainer import PopulationTrainer
 
 _HYPERPARAMETERS = {"learning_rate": 1e-3, "decay": 1.0, "weight_decay": 1e-4, "dropout": 0.0}
+# The sizes for data that nothing was published for.
+_PUBLISHED = SUGGESTED["umls"]
 _CANDIDATE = np.zeros(5, np.int8)
 
 
@@ -38,7 +37,9 @@ _CANDIDATE = np.zeros(5, np.int8)
 class RelationalSettings(BenchmarkSettings):
     """The settings of RED-GNN's benchmark; sizes left at 0 are those published for the data."""
 
-    dataset: str = setting("umls", "Registered graph or a folder; X with X_ind: a pair.")
+    dataset: str = setting(
+        "umls", f"Registered graph or a folder; X with X_ind: a pair; {GENERATED}: a random graph."
+    )
     part: str = setting(
         "training", "What is timed, a batch each.", choices=["training", "evaluation"]
     )
@@ -50,12 +51,19 @@ class RelationalSettings(BenchmarkSettings):
     embedding_dim: int = setting(0, "Width of the states; 0: as published.", low=0, high=65_536)
     num_layers: int = setting(0, "Layers; 0: as published.", low=0, high=20)
     regime: str = setting("auto", "How messages are passed.", choices=["auto", "dense", "frontier"])
+    top_k: int = setting(0, "Nodes that a query adds in a layer (AdaProp); 0: all.", low=0)
+    most_edges: int = setting(
+        1 << 15, "Edges of a query in a layer, where nodes are chosen.", low=1, high=(1 << 24) - 1
+    )
+    triples: int = setting(100_000, f"Triples of a {GENERATED} graph.", low=2)
+    entities: int = setting(15_000, f"Entities of a {GENERATED} graph.", low=2)
+    relations: int = setting(200, f"Relations of a {GENERATED} graph.", low=1)
 
 
 def relational_benchmark(settings: RelationalSettings) -> Benchmark:
     """Return the benchmark: ours, the limit, and PyTorch where it is installed."""
-    data = load_reasoning_data(settings.dataset, settings.data_dir or None)
-    published = SUGGESTED.get(data.name) or SUGGESTED["umls"]
+    data = _data(settings)
+    published = SUGGESTED.get(data.name) or _PUBLISHED
     options = RedGNNOptions(
         num_layers=settings.num_layers or published["num_layers"],
         hidden_dim=settings.embedding_dim or published["hidden_dim"],
@@ -63,6 +71,8 @@ def relational_benchmark(settings: RelationalSettings) -> Benchmark:
         batch_size=settings.batch_size or published["batch_size"],
         dropout=False,
         regime=settings.regime,
+        top_k=settings.top_k,
+        most_edges=settings.most_edges,
     )
     tasks = make_tasks(data, options.batch_size)
     problem = _FewBatches(tasks, options, settings.steps)
@@ -74,7 +84,7 @@ def relational_benchmark(settings: RelationalSettings) -> Benchmark:
 
     def cases() -> list[Case]:
         if not training:
-            return [_evaluation(problem), *_torch_cases(settings, problem)]
+            return [_evaluation(problem)]
         return [
             timer.case("kapl_jax, one model", seeds[:1]),
             timer.case(
@@ -82,17 +92,26 @@ def relational_benchmark(settings: RelationalSettings) -> Benchmark:
                 seeds[: settings.population],
             ),
             _limit(settings, problem),
-            *_torch_cases(settings, problem),
         ]
 
     return Benchmark(
         f"{data.name}, {settings.part}: {tasks.num_entities} entities, {len(tasks.pool)} triples, "
-        f"{options.num_layers} layers, width {options.hidden_dim}, batch {options.batch_size}",
+        f"{options.num_layers} layers, width {options.hidden_dim}, batch {options.batch_size}"
+        + (f", top k {options.top_k}, {options.most_edges} edges" if options.top_k else ""),
         Unit("batch", "batches_per_second"),
         cases,
+        # There is no program of AdaProp among the baselines.
+        lambda: [] if options.top_k else _baselines(settings, problem),
         lambda: timer.curve(seeds, settings.curve_sizes) if training else {},
         lambda: timer.one_epoch(seeds[:1]),
     )
+
+
+def _data(settings: RelationalSettings) -> ReasoningData:
+    if settings.dataset != GENERATED:
+        return load_reasoning_data(settings.dataset, settings.data_dir or None)
+    asked = settings.steps * (settings.batch_size or _PUBLISHED["batch_size"])
+    return generated_graph(settings.triples, settings.entities, settings.relations, asked)
 
 
 class _FewBatches(RedGNNProblem):
@@ -139,14 +158,10 @@ def _limit(settings: RelationalSettings, problem: _FewBatches) -> Case:
 
 
 def _products(problem: _FewBatches) -> list[Product]:
-    """The products of a step over the rows that are reached, of median size, without padding."""
-    options, (graph, batches) = problem.options, problem.batches
-    expander = Expander(graph, options.num_layers)
-    counts = [np.cumsum(expander.expand(heads).row_counts) for heads in batches[0]]
-    rows = np.median(counts, axis=0).astype(int).tolist()
-    width = options.hidden_dim
+    """The products of a step over the rows of each layer, without padding."""
+    options, width = problem.options, problem.options.hidden_dim
     products = []
-    for before, after in itertools.pairwise(rows):
+    for before, after in itertools.pairwise(_rows(problem)):
         products += [
             Product(after, width, width),
             Product(after, width, 3 * width),
@@ -159,9 +174,22 @@ def _products(problem: _FewBatches) -> list[Product]:
     return products
 
 
-def _torch_cases(settings: RelationalSettings, problem: _FewBatches) -> list[Case]:
-    if not settings.torch or not pytorch_is_there():
-        return []
+def _rows(problem: _FewBatches) -> list[int]:
+    """The rows before the first layer and after each: of AdaProp the most that queries may keep.
+
+    Otherwise what they reach, the median over the batches.
+    """
+    options, (graph, batches) = problem.options, problem.batches
+    if options.top_k:
+        limits = limits_for(graph, options.num_layers, options.top_k, options.most_edges)
+        return [options.batch_size * count for count in limits.nodes(graph.num_entities)]
+    expander = Expander(graph, options.num_layers)
+    counts = [np.cumsum(expander.expand(heads).row_counts) for heads in batches[0]]
+    rows: list[int] = np.median(counts, axis=0).astype(int).tolist()
+    return rows
+
+
+def _baselines(settings: RelationalSettings, problem: _FewBatches) -> list[Case]:
     # Imported late: the benchmark is of use without PyTorch, too.
     from experiments.pytorch_baselines.relational_cases import (  # noqa: PLC0415
         ranking_cases,

@@ -1,8 +1,7 @@
-"""The same training in PyTorch, for comparing speed: one structure at a time, and batched.
+"""Training bilinear structures in PyTorch: one structure at a time, and batched.
 
 Everything is as in `kapl_jax.methods.autoblm`: multiclass log-loss in both directions summed over
 the batch, an L2 penalty on the batch's relations, Adagrad, entities projected onto the unit ball.
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
 import time
@@ -19,7 +18,7 @@ _EPSILON = 1e-10
 
 
 @dataclass(frozen=True)
-class TrainingWork:
+class BilinearWork:
     """What is to be trained.
 
     Attributes:
@@ -51,7 +50,7 @@ class TrainingWork:
 
 
 @dataclass(frozen=True)
-class TrainingOutcome:
+class BilinearOutcome:
     """How long training took, and where it came to.
 
     Attributes:
@@ -94,7 +93,7 @@ def log_loss_with_broadcast(target: Tensor, tail_scores: Tensor, head_scores: Te
     return torch.sum(-2 * target + largest[0] + logs[0] + largest[1] + logs[1])
 
 
-def train_one_by_one(work: TrainingWork, loss: LogLoss = log_loss) -> TrainingOutcome:
+def train_one_by_one(work: BilinearWork, loss: LogLoss = log_loss) -> BilinearOutcome:
     """Trains one structure after the other, the way the published AutoSF+ code does it.
 
     A Python loop over the cells of the structure combines the blocks, autograd differentiates, and
@@ -111,11 +110,11 @@ def train_one_by_one(work: TrainingWork, loss: LogLoss = log_loss) -> TrainingOu
     members = zip(work.structures, work.entities, work.relations, strict=True)
     start = time.perf_counter()
     losses = [_train_alone(work, loss, batches, *member) for member in members]
-    return TrainingOutcome(time.perf_counter() - start, np.array(losses).T)
+    return BilinearOutcome(time.perf_counter() - start, np.array(losses).T)
 
 
 def _train_alone(
-    work: TrainingWork,
+    work: BilinearWork,
     loss: LogLoss,
     batches: list[list[Tensor]],
     structure: np.ndarray,
@@ -183,7 +182,7 @@ class BatchedTrainer:
 
     def __init__(
         self,
-        work: TrainingWork,
+        work: BilinearWork,
         chunk_size: int,
         gradients: Gradients | None = None,
         compiled: bool = True,
@@ -205,7 +204,7 @@ class BatchedTrainer:
         if compiled:
             self._advance = torch.compile(self._step, fullgraph=True, dynamic=False)
 
-    def train(self) -> TrainingOutcome:
+    def train(self) -> BilinearOutcome:
         """Trains from the initial parameters; the first call takes long where it compiles.
 
         Returns:
@@ -216,7 +215,7 @@ class BatchedTrainer:
             start = time.perf_counter()
             losses = [self._train_chunk(state, signs) for state, signs in chunks]
             seconds = time.perf_counter() - start
-        return TrainingOutcome(seconds, torch.cat(losses, 1).double().numpy())
+        return BilinearOutcome(seconds, torch.cat(losses, 1).double().numpy())
 
     def _train_chunk(self, state: tuple[Tensor, ...], signs: Tensor) -> Tensor:
         """Trains one chunk; returns losses [epochs, C]."""
@@ -240,7 +239,7 @@ class BatchedTrainer:
         return (*_adagrad(self._work, state, gradients), losses)
 
 
-def _chunks(work: TrainingWork, size: int) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+def _chunks(work: BilinearWork, size: int) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
     """The initial state and the signs of each chunk of structures."""
     structures = torch.tensor(work.structures, dtype=torch.float32)[..., None]
     blocks = torch.arange(1, structures.shape[1] + 1)
@@ -252,7 +251,7 @@ def _chunks(work: TrainingWork, size: int) -> Iterator[tuple[tuple[Tensor, ...],
 
 
 def _adagrad(
-    work: TrainingWork, state: tuple[Tensor, ...], gradients: list[Tensor]
+    work: BilinearWork, state: tuple[Tensor, ...], gradients: list[Tensor]
 ) -> tuple[Tensor, ...]:
     """One step of Adagrad and the projection, on parameters and their sums of squares."""
     sums = [total + g * g for total, g in zip(state[2:], gradients, strict=True)]

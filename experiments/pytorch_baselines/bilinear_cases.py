@@ -1,4 +1,4 @@
-"""PyTorch's training as cases to time beside ours; imports PyTorch."""
+"""PyTorch's training of bilinear structures as cases to time beside ours."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from experiments.benchmarking.timing import Case
+from experiments.benchmarking.measures import Case
 from experiments.pytorch_baselines.bilinear import (
     BatchedTrainer,
-    TrainingOutcome,
-    TrainingWork,
+    BilinearOutcome,
+    BilinearWork,
     gradients_by_hand,
     gradients_by_vmap,
     log_loss_with_broadcast,
     train_one_by_one,
 )
-from experiments.pytorch_baselines.threads import ideal_of_processes
+from experiments.pytorch_baselines.common import ideal_of_processes
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.methods.autoblm.problem import TrainingOptions
 
@@ -25,7 +25,7 @@ from kapl_jax.methods.autoblm.problem import TrainingOptions
 _IN_TURN = 4
 
 
-def torch_cases(
+def bilinear_cases(
     graph: KnowledgeGraph,
     options: TrainingOptions,
     structures: np.ndarray,
@@ -35,7 +35,7 @@ def torch_cases(
 ) -> list[Case]:
     """Return PyTorch's cases: as published, and batched as well as we can.
 
-    A unit of work is one epoch of one structure, as in `populations.population_case`.
+    A unit of work is one epoch of one structure, as in `PopulationTimer.case`.
 
     Args:
         graph: The graph.
@@ -47,13 +47,13 @@ def torch_cases(
     """
     rng = np.random.default_rng(0)
 
-    def work(count: int) -> TrainingWork:
+    def work(count: int) -> BilinearWork:
         def table(rows: int) -> np.ndarray:
             shape = (count, rows, options.embedding_dim)
             return (0.1 * rng.normal(size=shape)).astype(np.float32)
 
         triples = graph.training_triples
-        return TrainingWork(
+        return BilinearWork(
             triples=triples,
             structures=structures[:count],
             entities=table(graph.num_entities),
@@ -65,7 +65,7 @@ def torch_cases(
             unit_ball=options.unit_ball,
         )
 
-    def case(name: str, count: int, train: Callable[[], TrainingOutcome]) -> Case:
+    def case(name: str, count: int, train: Callable[[], BilinearOutcome]) -> Case:
         return Case(name, lambda: train().seconds / (epochs * count))
 
     alone = work(min(_IN_TURN, len(structures)))

@@ -4,7 +4,6 @@ The model is that of ColdNAS (WWW 2023): a set encoder maps a user's rated items
 parameters for each position of an MLP, whose predictions for his query items are trained by mean
 squared error, the mean over users, with Adam. An incomplete last batch is dropped. Items and users
 have one id each, and their layers no bias, as in an embedding table.
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
 import math
@@ -18,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from experiments.pytorch_baselines.common import linear
 
 # Of Adam, PyTorch's defaults.
 BETAS = (0.9, 0.999)
@@ -115,7 +116,7 @@ class _DenseInputs(torch.nn.Module):
 
     def __init__(self, items: Tensor, users: Tensor) -> None:
         super().__init__()
-        self.items, self.users = _linear(items), _linear(users)
+        self.items, self.users = linear(items), linear(users)
 
     def encode(self, items: Tensor, user: int) -> Tensor:
         """A user's items as one-hot vectors int64[n, I + V]."""
@@ -130,15 +131,6 @@ class _DenseInputs(torch.nn.Module):
 
     def tables(self) -> dict[str, Tensor]:
         return {"items": self.items.weight.T, "users": self.users.weight.T}
-
-
-def _linear(kernel: Tensor, bias: Tensor | None = None) -> torch.nn.Linear:
-    """A layer of kernel [inputs, outputs] and bias [outputs]."""
-    layer = torch.nn.Linear(kernel.shape[0], kernel.shape[1], bias is not None)
-    layer.weight.data.copy_(kernel.T)
-    if bias is not None:
-        layer.bias.data.copy_(bias)
-    return layer
 
 
 class _TableInputs(torch.nn.Module):
@@ -178,7 +170,7 @@ class _ModulatedPredictor(torch.nn.Module):
         names = [name.removesuffix("_bias") for name in parameters if name.endswith("_bias")]
         self.layers = torch.nn.ModuleDict(
             {
-                name: _linear(parameters[f"{name}_kernel"], parameters[f"{name}_bias"])
+                name: linear(parameters[f"{name}_kernel"], parameters[f"{name}_bias"])
                 for name in names
             }
         )

@@ -1,6 +1,6 @@
 """Training modulated predictors in PyTorch as fast as we can: batches of users, of structures too.
 
-The same model and training as in `torch_modulation`, written for `torch.compile`. What makes it
+The same model and training as in `modulation`, written for `torch.compile`. What makes it
 fast:
 
 - structures are a leading axis of all parameters, and users of a batch another;
@@ -10,8 +10,6 @@ fast:
   for one clamp and one linear map, whatever the structure;
 - what is the same for all items of a user goes through a layer's half of the inputs once;
 - gradients and Adam are one compiled program, that changes parameters in place.
-
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""PyTorch's training of modulation structures as cases to time beside ours; imports PyTorch."""
+"""PyTorch's training of modulation structures as cases to time beside ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import jax
 import numpy as np
 import torch
 
-from experiments.benchmarking.timing import Case
+from experiments.benchmarking.measures import Case
+from experiments.pytorch_baselines.common import ideal_of_processes
 from experiments.pytorch_baselines.modulation import (
     ModulationOutcome,
     ModulationWork,
@@ -18,7 +19,6 @@ from experiments.pytorch_baselines.modulation import (
     train_users_one_by_one_by_tables,
 )
 from experiments.pytorch_baselines.modulation_batched import BatchedTrainer, gradients_by_vmap
-from experiments.pytorch_baselines.threads import ideal_of_processes
 from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 
@@ -27,7 +27,7 @@ _BATCHES_IN_TURN = 2
 _CHUNKS = 2
 
 
-def torch_modulation_cases(
+def modulation_cases(
     problem: ColdNASProblem,
     structures: np.ndarray,
     learning_rate: float,

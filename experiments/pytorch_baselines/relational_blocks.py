@@ -1,4 +1,4 @@
-"""Expansions cut into blocks of nodes, as tensors; imports PyTorch."""
+"""Expansions cut into blocks of nodes, as tensors."""
 
 from itertools import pairwise
 from typing import NamedTuple

@@ -1,7 +1,4 @@
-"""RED-GNN's PyTorch programs as cases to time, on the work that ours does.
-
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
-"""
+"""RED-GNN's PyTorch programs as cases to time, on the work that ours does."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from experiments.benchmarking.timing import Case
+from experiments.benchmarking.measures import Case
 from experiments.pytorch_baselines.relational_dense import DenseTrainer
 from experiments.pytorch_baselines.relational_frontier import FrontierTrainer
 from experiments.pytorch_baselines.relational_published import rank_as_published, train_as_published

@@ -1,6 +1,6 @@
 """Relational message passing in PyTorch as fast as we can, where most entities are reached.
 
-The same model and training as in `torch_relational`. What makes it fast:
+The same model and training as in `relational_published`. What makes it fast:
 
 - each query has a state of every entity, so that nothing is found on the host and all shapes are
   constant; what is not reached is masked;
@@ -11,8 +11,6 @@ The same model and training as in `torch_relational`. What makes it fast:
 - in the first layer only the queries' own entities send, whose states are zero: the edges that
   leave them are rows of a table;
 - a step's losses and gradients are one compiled program each.
-
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
 import time
@@ -23,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from experiments.pytorch_baselines.common import sums_of_rows
 from experiments.pytorch_baselines.relational_parts import (
     Parameters,
     TrainedParameters,
@@ -220,13 +219,9 @@ class _Product(torch.autograd.Function):
         ctx: Any, table: Tensor, columns: Tensor, offsets: Tensor, rows: Tensor, starts: Tensor
     ) -> Tensor:
         ctx.save_for_backward(rows, starts)
-        return _bag(table, columns, offsets)
+        return sums_of_rows(table, columns, offsets)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         rows, starts = ctx.saved_tensors
-        return _bag(upstream[0].contiguous(), rows, starts), None, None, None, None
-
-
-def _bag(table: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-    return torch.embedding_bag(table, rows, offsets, False, 0, False, None, True)[0]
+        return sums_of_rows(upstream[0].contiguous(), rows, starts), None, None, None, None

@@ -1,6 +1,6 @@
 """Relational message passing in PyTorch as fast as we can, where few of the entities are reached.
 
-The same model and training as in `torch_relational`. What makes it fast:
+The same model and training as in `relational_published`. What makes it fast:
 
 - the host finds the nodes of all layers in one go, without sorting (`relational_expansion`);
 - attention is one number a node and relation, from narrow rows;
@@ -16,8 +16,6 @@ The same model and training as in `torch_relational`. What makes it fast:
 
 Tried and slower: products of ``torch.sparse`` CSR matrices, gathered rows with ``index_add``,
 larger blocks, and nothing compiled.
-
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
 import time
@@ -28,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from experiments.pytorch_baselines.common import sums_of_rows
 from experiments.pytorch_baselines.relational_blocks import (
     BlockBatch,
     BlockLayer,
@@ -283,14 +282,14 @@ class _Passes:
         own, gradients, layer, states, (of_source, of_code, all_weights) = before
         for_code = torch.zeros_like(of_code)
         for block in layer.outgoing:
-            summed = _bag(for_sums, block.tails, block.edge_offsets)
+            summed = sums_of_rows(for_sums, block.tails, block.edge_offsets)
             pairs, weights = all_pairs.part(block.pairs), all_weights[block.pairs]
             for_logit, inner, for_inner = self._attend_gradients(
                 summed, states, own, of_source, of_code, weights, pairs
             )
-            for_source = _bag(for_inner, block.places, block.pair_offsets)
+            for_source = sums_of_rows(for_inner, block.places, block.pair_offsets)
             mine = for_before[block.rows]
-            mine.add_(_bag(summed, block.places, block.pair_offsets, weights))
+            mine.add_(sums_of_rows(summed, block.places, block.pair_offsets, weights))
             mine.addmm_(for_source, own["attention_source"].T)
             for_code.index_add_(0, pairs.codes, for_inner)
             gradients["attention_source"].addmm_(states[block.rows].T, for_source)
@@ -322,14 +321,9 @@ def _sum_messages(
     count = len(block.offsets) - 1
     by_relation = mine.new_zeros(count * len(relation)).index_add_(0, block.cells, mine)
     by_relation = by_relation.view(count, -1)
-    return _bag(states, block.sources, block.offsets, mine).addmm_(by_relation, relation), (
+    return sums_of_rows(states, block.sources, block.offsets, mine).addmm_(by_relation, relation), (
         by_relation
     )
-
-
-def _bag(table: Tensor, rows: Tensor, offsets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Sums of rows of a table, each range of `offsets` one, times the weights."""
-    return torch.embedding_bag(table, rows, offsets, False, 0, False, weights, True)[0]
 
 
 def _before(states: Tensor, block: Incoming) -> Tensor | None:

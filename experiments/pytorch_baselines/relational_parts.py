@@ -1,4 +1,4 @@
-"""What the fast PyTorch programs of relational message passing have in common; imports PyTorch."""
+"""What the fast PyTorch programs of relational message passing have in common."""
 
 from collections.abc import Callable
 

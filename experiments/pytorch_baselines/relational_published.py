@@ -7,7 +7,6 @@ gated. Scores lie in an array of all entities. Published, the loss also spreads 
 over [B], which multiplies it by B; here it is as meant, so that all programs train alike.
 
 `torch.Tensor.index_add` stands where the published program calls the package torch_scatter.
-This module needs PyTorch, which the package does not depend on: import it only where it is there.
 """
 
 import time
@@ -18,6 +17,7 @@ import torch
 from scipy import sparse, stats
 from torch import Tensor
 
+from experiments.pytorch_baselines.common import linear
 from experiments.pytorch_baselines.relational_work import (
     BETAS,
     EPSILON,
@@ -155,13 +155,13 @@ class _Layer(torch.nn.Module):
     def __init__(self, parameters: dict[str, Tensor], activation: str) -> None:
         super().__init__()
         self.relation = torch.nn.Embedding.from_pretrained(parameters["relation"], freeze=False)
-        self.of_source = _linear(parameters["attention_source"])
-        self.of_relation = _linear(parameters["attention_relation"])
-        self.of_query = _linear(parameters["attention_query"], parameters["attention_bias"])
-        self.out = _linear(
+        self.of_source = linear(parameters["attention_source"])
+        self.of_relation = linear(parameters["attention_relation"])
+        self.of_query = linear(parameters["attention_query"], parameters["attention_bias"])
+        self.out = linear(
             parameters["attention_out"][:, None], parameters["attention_out_bias"][None]
         )
-        self.message = _linear(parameters["message"])
+        self.message = linear(parameters["message"])
         self.activation = _ACTIVATIONS[activation]
 
     def forward(self, relations: Tensor, hidden: Tensor, edges: Tensor, num_nodes: int) -> Tensor:
@@ -195,7 +195,7 @@ class _Model(torch.nn.Module):
         super().__init__()
         start = {name: torch.tensor(array) for name, array in work.parameters.items()}
         shared = {name: start.pop(name) for name in list(start) if name.startswith("gate")}
-        self.score = _linear(start.pop("score")[:, None])
+        self.score = linear(start.pop("score")[:, None])
         self.gate = torch.nn.GRU(work.width, work.width)
         for name, tensor in self._gate().items():
             tensor.data.copy_(shared[name])
@@ -238,12 +238,3 @@ class _Model(torch.nn.Module):
         tensors = {name: torch.stack([layer[name] for layer in layers]) for name in layers[0]}
         tensors |= {**self._gate(), "score": self.score.weight[0]}
         return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
-
-
-def _linear(kernel: Tensor, bias: Tensor | None = None) -> torch.nn.Linear:
-    """A layer of kernel [inputs, outputs] and bias [outputs]."""
-    layer = torch.nn.Linear(kernel.shape[0], kernel.shape[1], bias is not None)
-    layer.weight.data.copy_(kernel.T)
-    if bias is not None:
-        layer.bias.data.copy_(bias)
-    return layer

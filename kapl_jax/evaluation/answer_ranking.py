@@ -92,16 +92,18 @@ def asked_queries(
     shuffle = np.random.default_rng(0).permutation(len(found))
     distinct, query = found[shuffle], np.argsort(shuffle)[query]
     known = np.asarray(known_triples, np.int64)
-    pairs = np.unique((known[:, 0] * width + known[:, 1]) * num_entities + known[:, 2])
-    place = np.minimum(np.searchsorted(found, pairs // num_entities), len(found) - 1)
-    pairs, place = (values[found[place] == pairs // num_entities] for values in (pairs, place))
-    place = np.argsort(shuffle)[place]
+    asked = known[:, 0] * width + known[:, 1]
+    place = np.minimum(np.searchsorted(found, asked), len(found) - 1)
+    # Of the many triples of a large graph few answer what is asked: only these are sorted.
+    answering = found[place] == asked
+    pairs = np.unique(place[answering] * num_entities + known[answering, 2])
+    place, entities = np.argsort(shuffle)[pairs // num_entities], pairs % num_entities
     by_place = np.argsort(place, kind="stable")
     batches = -(-len(distinct) // batch_size)
     padded = np.append(distinct, np.repeat(distinct[-1:], batches * batch_size - len(distinct)))
     order = np.argsort(query, kind="stable")
     asked_for = (triples[order, 2], 0), (order, -1)
-    known_entities = ((pairs % num_entities)[by_place], 0)
+    known_entities = (entities[by_place], 0)
     columns: Any = (
         *_by_batch(query[order], batch_size, batches, *asked_for, fill=0),
         *_by_batch(place[by_place], batch_size, batches, known_entities, fill=batch_size),

@@ -1,6 +1,6 @@
 """Recommendation metrics: errors of predicted ratings, and nDCG of the order they give.
 
-Each metric is computed for a user over his query items, then averaged over users, as in ColdNAS
+Each metric is computed for a user over their query items, then averaged over users, as in ColdNAS
 (WWW 2023). Gains are `2^rating - 1` and the discount of place p (from 1) is `1 / log2(p + 1)`;
 the cutoff is the number of query items where there are fewer. Items with equal predictions get the
 mean of DCG over all their orders (McSherry and Najork, ECIR 2008), so that a constant prediction
@@ -50,11 +50,11 @@ def recommendation_metrics(
 def user_metrics(
     predictions: jax.Array, ratings: jax.Array, mask: jax.Array
 ) -> dict[str, jax.Array]:
-    """Return the metrics of each user over his query items.
+    """Return the metrics of each user over their query items.
 
-    A user whose ideal DCG is 0 (all his ratings are) has nDCG 1, as in the published code: no order
-    is better than another. A prediction that is not a number makes all metrics of its user NaN. A
-    user without query items has errors 0 and nDCG 1; give him no weight.
+    A user whose ideal DCG is 0 (all their ratings are) has nDCG 1, as in the published code: no
+    order is better than another. A prediction that is not a number makes all metrics of its user
+    NaN. A user without query items has errors 0 and nDCG 1; give them no weight.
 
     Args:
         predictions: `float32[U, Q]`.

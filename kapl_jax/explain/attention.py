@@ -76,7 +76,7 @@ class AttentionTrace:
         return [int(entity) for entity in ranked[: min(most, int(self.reached.sum()))]]
 
     def rank(self, entity: int) -> int | None:
-        """Return the place of an entity among all, from 1; None where it is out of reach."""
+        """Return the rank of an entity among all, from 1; None where it is out of reach."""
         if not self.reached[entity]:
             return None
         # Of equal scores the reached come first, as in a list of answers.
@@ -132,8 +132,8 @@ def traces_of(
             int(head),
             int(relation),
             num_relations,
-            scores[place],
-            tuple(layer[place] for layer in layers),
+            scores[index],
+            tuple(layer[index] for layer in layers),
         )
-        for place, (head, relation) in enumerate(zip(heads, relations, strict=True))
+        for index, (head, relation) in enumerate(zip(heads, relations, strict=True))
     ]

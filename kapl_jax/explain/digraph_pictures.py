@@ -1,4 +1,4 @@
-"""Pictures of the digraph between a query and an answer, a column a step from left to right.
+"""Pictures of the digraph between a query and an answer, a column per step from left to right.
 
 A line's width and strength tell the attention paid to the edge, its colour the relation; the
 strongest walk lies on a broad band. Matplotlib is imported only when something is drawn.
@@ -7,20 +7,22 @@ strongest walk lies on a broad band. Matplotlib is imported only when something 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kapl_jax.drawing import GRID, INK, MUTED, SERIES, any_script, literal
 from kapl_jax.explain.attention import STAYS
-from kapl_jax.explain.digraph_geometry import (
+from kapl_jax.explain.digraph_layout import (
     LABEL_POINTS,
     NODE_POINTS,
     Box,
+    DigraphLayout,
     Line,
     column_height,
     edge_lines,
+    lay_out,
     name_lines,
     node_boxes,
     node_width,
@@ -28,8 +30,7 @@ from kapl_jax.explain.digraph_geometry import (
     relation_shown,
     text_width,
 )
-from kapl_jax.explain.digraph_layout import DigraphLayout, lay_out
-from kapl_jax.explain.reasoning import Explained, read_explained
+from kapl_jax.explain.reasoning import AnswerExplanation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ _OTHERS = "others"
 _DASHES = (0, (3, 2))
 
 
-def digraph_figure(explained: Explained) -> Figure:
+def digraph_figure(explained: AnswerExplanation) -> Figure:
     """Return the picture of the digraph between a query and an answer.
 
     Labels do not cover each other; where one finds no room the legend tells the relation by colour.
@@ -74,7 +75,7 @@ def digraph_figure(explained: Explained) -> Figure:
     return figure
 
 
-def digraph_svg(explained: Explained) -> bytes:
+def digraph_svg(explained: AnswerExplanation) -> bytes:
     """Return `digraph_figure` as a file of its own, the same for the same digraph."""
     import matplotlib as mpl  # noqa: PLC0415 - see the module's text
 
@@ -85,18 +86,6 @@ def digraph_svg(explained: Explained) -> bytes:
         with any_script(figure):
             figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
     return stream.getvalue()
-
-
-def reasoning_pictures(explanation: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return by file name a picture for each explained answer that is reached, as SVG.
-
-    Args:
-        explanation: As `reasoning_text.reasoning_text` takes it.
-    """
-    query = explanation["query"]
-    answers = read_explained([{"query": query, **entry} for entry in explanation["answers"]])
-    drawn = [one for one in answers if one.is_drawable]
-    return {f"digraph-{place}.svg": digraph_svg(one) for place, one in enumerate(drawn, start=1)}
 
 
 def _colours(layout: DigraphLayout) -> dict[str, str]:

@@ -1,18 +1,24 @@
-"""Modulation structures as expressions for people: plain text and LaTeX.
+"""Modulation structures for people: as expressions in plain text and LaTeX, and as pictures.
 
 A structure is `bool[C, 4]`: which of the operations, in their order, modulate the predictor at each
 position. Position 0 is its input, position c the output of hidden layer c before its activation
-(ColdNAS, WWW 2023). Operation k of a position has parameters φk of its own there, one a unit, which
-come from the user's support set; all are applied unit by unit.
+(ColdNAS, WWW 2023). Operation k of a position has parameters φk of its own there, one per unit,
+which come from the user's support set; all are applied unit by unit. Matplotlib is imported only
+when something is drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kapl_jax.drawing import CELL_EMPTY, cell_points, fill_cell, frame_cells, write_cell
 from kapl_jax.modulation.structures import OPERATIONS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # How each operation is written around what it is applied to, x, at position p.
 _TEXT = ("max({x}, φ1)", "min({x}, φ2)", "{x} · φ3", "{x} + φ4")
@@ -22,10 +28,13 @@ _LATEX = (
     r"{x} \odot \phi^{{({p})}}_{{3}}",
     r"{x} + \phi^{{({p})}}_{{4}}",
 )
+# What each operation does with its parameters, in a square's space, and its colour.
+_SYMBOLS = ("max", "min", "×", "+")
+_COLOURS = ("#E69F00", "#CC79A7", "#0072B2", "#009E73")
 
 
 def modulation_expressions(structure: np.ndarray) -> list[str]:
-    """Write `bool[C, 4]` as one equation a position.
+    """Write `bool[C, 4]` as one equation per position.
 
     For instance "h1 = leaky_relu(max(W1 h0 + b1, φ1) + φ4)"; of position 0, with shift alone,
     "h0 = leaky_relu([item, user] + φ4)".
@@ -38,7 +47,7 @@ def modulation_expressions(structure: np.ndarray) -> list[str]:
 
 
 def modulation_latex(structure: np.ndarray) -> str:
-    r"""Write `bool[C, 4]` in LaTeX for math mode, aligned, one line a position.
+    r"""Write `bool[C, 4]` in LaTeX for math mode, aligned, one line per position.
 
     For instance `h_{1} &= \mathrm{lrelu}(\max(W_{1} h_{0} + b_{1}, \phi^{(1)}_{1}))`.
     """
@@ -63,3 +72,20 @@ def _modulated(layer: str, position: int, row: np.ndarray, forms: Sequence[str])
             written = f"({written})"
         written, is_sum = form.format(x=written, p=position), name == "shift"
     return written
+
+
+def draw_modulation(axes: Axes, structure: np.ndarray, title: str | None = None) -> None:
+    """Draw `bool[C, 4]` on `axes`: a row per position from the input on, a column per operation.
+
+    Operations are applied from left to right; an absent one is blank. Letters scale with the size
+    the axes have when called.
+    """
+    present = np.asarray(structure, bool)
+    points = cell_points(axes, *present.shape)
+    for position, index in np.ndindex(present.shape):
+        used = present[position, index]
+        fill_cell(axes, position, index, _COLOURS[index] if used else CELL_EMPTY)
+        if used:
+            write_cell(axes, position, index, _SYMBOLS[index], points)
+    rows = [f"h{position}" if position else "input" for position in range(len(present))]
+    frame_cells(axes, rows, OPERATIONS, points, title)

@@ -1,18 +1,22 @@
-"""The strongest paths between a query and an answer: products of attention along walks.
+"""The relational digraph between a query and an answer, and the strongest paths through it.
 
-A walk takes exactly L steps, some of which may stay where they are. Walks that are the same once
-those steps are removed are one path, as strong as the strongest of them.
+Zhang and Yao, "Knowledge Graph Reasoning with Relational Digraph" (WWW 2022), section 3: the
+digraph is the overlap of all relational paths of L steps, identity steps among them. A walk takes
+exactly L steps, some of which may stay where they are; its weight is the product of attention along
+it. Walks that are the same once those steps are removed are one path, as strong as the strongest of
+them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention
-from kapl_jax.explain.digraph import best_ahead, edges_between, log_weights
 
+# Source, relation and target.
 Step = tuple[int, int, int]
 
 
@@ -32,6 +36,122 @@ class Path:
     weight: float
     walks: int
     walk: tuple[Step, ...]
+
+
+def edges_between(trace: AttentionTrace, answer: int) -> tuple[LayerAttention, ...]:
+    """Return of each layer the edges on some walk of exactly L steps from the query to `answer`.
+
+    Takes time linear in the edges. All layers are empty where no walk leads to the answer.
+    """
+    return _on_walks(trace.layers, trace.query_entity, answer, len(trace.scores))
+
+
+def strongest_between(
+    layers: Sequence[LayerAttention],
+    walk: Sequence[Step],
+    most: int,
+    num_entities: int,
+    most_parallel: int = 3,
+) -> tuple[LayerAttention, ...]:
+    """Cut a digraph to at most `most` edges a layer, each still on a walk of what is left.
+
+    Edges are ranked by the strongest walk through them, so that those kept belong together. Of many
+    between the same two entities a few say enough.
+
+    Args:
+        layers: The digraph as `edges_between` returns it.
+        walk: A walk of L steps (source, relation, target) that stays whole; the strongest one.
+        most: Largest number of edges of a layer, at least 1.
+        num_entities: N.
+        most_parallel: Largest number of edges of a layer between the same two entities.
+    """
+    if not walk:
+        return tuple(layers)
+    ahead = best_ahead(layers, walk[-1][2], num_entities)
+    behind = _full(num_entities, walk[0][0])
+    cut = []
+    for layer, step, onward in zip(layers, walk, ahead[1:], strict=True):
+        logs = _log_weights(layer)
+        through = behind[layer.sources] + logs + onward[layer.targets]
+        # Where many walks are equally strong, the given one is preferred in all layers alike.
+        through[_is_step(layer, step)] = np.inf
+        order = np.argsort(-through, kind="stable")
+        pairs = layer.sources[order].astype(np.int64) * num_entities + layer.targets[order]
+        order = order[_earlier_equals(pairs) < most_parallel]
+        cut.append(layer.take(np.sort(order[:most])))
+        reached = behind[layer.sources] + logs
+        behind = np.full(num_entities, -np.inf)
+        np.maximum.at(behind, layer.targets, reached)
+    return _on_walks(cut, walk[0][0], walk[-1][2], num_entities)
+
+
+def best_ahead(
+    layers: Sequence[LayerAttention], answer: int, num_entities: int
+) -> list[np.ndarray]:
+    """Return how strong the strongest way from each entity on to the answer is, at each depth.
+
+    Returns:
+        L + 1 arrays `float64[N]`: logarithm of the largest product of weights over the layers still
+        to come, -inf where no way leads to the answer.
+    """
+    values = [_full(num_entities, answer)]
+    for layer in reversed(layers):
+        before = np.full(num_entities, -np.inf)
+        np.maximum.at(before, layer.sources, _log_weights(layer) + values[0][layer.targets])
+        values.insert(0, before)
+    return values
+
+
+def _log_weights(layer: LayerAttention) -> np.ndarray:
+    """Return the logarithms of a layer's weights, `float64[E]`, -inf where attention is 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(layer.weights.astype(np.float64))
+
+
+def _on_walks(
+    layers: Sequence[LayerAttention], start: int, end: int, num_entities: int
+) -> tuple[LayerAttention, ...]:
+    forward = []
+    reached = _only(num_entities, start)
+    for layer in layers:
+        kept = layer.take(reached[layer.sources])
+        reached = np.zeros(num_entities, bool)
+        reached[kept.targets] = True
+        forward.append(kept)
+    needed = _only(num_entities, end)
+    found: list[LayerAttention] = []
+    for layer in reversed(forward):
+        kept = layer.take(needed[layer.targets])
+        needed = np.zeros(num_entities, bool)
+        needed[kept.sources] = True
+        found.insert(0, kept)
+    return tuple(found)
+
+
+def _earlier_equals(values: np.ndarray) -> np.ndarray:
+    """Return of each value how many before it are equal to it."""
+    order = np.argsort(values, kind="stable")
+    indices = np.arange(len(values))
+    first = np.searchsorted(values[order], values[order])
+    found = np.empty_like(indices)
+    found[order] = indices - first
+    return found
+
+
+def _only(num_entities: int, entity: int) -> np.ndarray:
+    mask = np.zeros(num_entities, bool)
+    mask[entity] = True
+    return mask
+
+
+def _full(num_entities: int, entity: int) -> np.ndarray:
+    """Return logarithms of 1 at `entity` and of 0 elsewhere."""
+    return np.where(_only(num_entities, entity), 0.0, -np.inf)
+
+
+def _is_step(layer: LayerAttention, step: Step) -> np.ndarray:
+    source, relation, target = step
+    return (layer.sources == source) & (layer.relations == relation) & (layer.targets == target)
 
 
 def strongest_paths(
@@ -76,7 +196,7 @@ class _Beam:
     Attributes:
         paths: Number of each beginning, equal for equal ones at any depth, `int64[n]`.
         logs: Logarithm of the product of attention, `float64[n]`.
-        walks: Places of the edges in their layers, `int64[n, depth]`.
+        walks: Indices of the edges in their layers, `int64[n, depth]`.
     """
 
     def __init__(self, trace: AttentionTrace, width: int) -> None:
@@ -93,7 +213,7 @@ class _Beam:
     def extend(self, layer: LayerAttention, ahead: np.ndarray) -> None:
         """Take one step over the edges of `layer`; `ahead` ranks what it leads to, `[N]`."""
         rows, edges = _outgoing(layer.sources, self.ends)
-        logs = self.logs[rows] + log_weights(layer)[edges]
+        logs = self.logs[rows] + _log_weights(layer)[edges]
         keys = self._step_keys(self.paths[rows], layer.relations[edges], layer.targets[edges])
         # Of equal beginnings only the strongest goes on.
         order = np.lexsort((-logs, keys))
@@ -131,15 +251,15 @@ class _WalkCounter:
 
     def count(self, steps: tuple[Step, ...]) -> int:
         """Return the number of walks, of which parallel equal edges make several."""
-        places = np.array([self._start, *(target for _, _, target in steps)])
-        stays = self._edge_keys(places, np.full(len(places), self._identity), places)
+        indices = np.array([self._start, *(target for _, _, target in steps)])
+        stays = self._edge_keys(indices, np.full(len(indices), self._identity), indices)
         moves = self._edge_keys(*np.array(steps, np.int64).reshape(-1, 3).T)
         ways = [1, *[0] * len(steps)]
         for keys in self._keys:
             staying, moving = _times(keys, stays), _times(keys, moves)
             ways = [
-                here * stay + (ways[place - 1] * moving[place - 1] if place else 0)
-                for place, (here, stay) in enumerate(zip(ways, staying, strict=True))
+                here * stay + (ways[index - 1] * moving[index - 1] if index else 0)
+                for index, (here, stay) in enumerate(zip(ways, staying, strict=True))
             ]
         return ways[-1]
 

@@ -1,20 +1,26 @@
-"""Why a message-passing model gives an answer, by name: as a run records it and as it is read."""
+"""Why a message-passing model gives an answer, by name: edges, paths and rules that lead to it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-from kapl_jax.explain.attention import STAYS, AttentionTrace, GraphNames
-from kapl_jax.explain.digraph import edges_between, strongest_between
-from kapl_jax.explain.paths import Step, strongest_paths
+from kapl_jax.explain.attention import STAYS, AttentionTrace, GraphNames, LayerAttention
+from kapl_jax.explain.paths import Path, Step, edges_between, strongest_between, strongest_paths
+from kapl_jax.json_form import JsonForm
 
 NamedStep = tuple[str, str, str]
 
 
 @dataclasses.dataclass(frozen=True)
-class NamedEdge:
+class NamedQuery(JsonForm):
+    """A query by name: the entity it starts from, and `r`, or `r^-1` where heads are asked for."""
+
+    entity: str
+    relation: str
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedEdge(JsonForm):
     """An edge over which messages went and the attention paid to it."""
 
     source: str
@@ -22,35 +28,61 @@ class NamedEdge:
     target: str
     weight: float
 
+    @property
+    def step(self) -> NamedStep:
+        """The edge as a step of a walk."""
+        return self.source, self.relation, self.target
 
-@dataclasses.dataclass(frozen=True)
-class NamedPath:
-    """A path by name: its steps, its strongest walk of L steps, and how many walks it is."""
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NamedPath(JsonForm):
+    """A path by name.
+
+    Attributes:
+        steps: (source, relation, target) of each step, without identity steps.
+        walk: The L steps of its strongest walk; those of the path where it is not known.
+        weight: Product of attention along that walk.
+        walks: Number of walks that are this path.
+    """
 
     steps: tuple[NamedStep, ...]
-    walk: tuple[NamedStep, ...]
+    walk: tuple[NamedStep, ...] = ()
     weight: float
-    walks: int
+    walks: int = 1
+
+    @property
+    def strongest_walk(self) -> tuple[NamedStep, ...]:
+        """Its strongest walk as far as it is known."""
+        return self.walk or self.steps
+
+    def arrows(self, entity: str) -> str:
+        """Return the path from `entity` on one line: `1027 -sister-> 1045 -father-> 23`."""
+        steps = "".join(f" -{relation}-> {target}" for _, relation, target in self.steps)
+        return f"{entity}{steps or f' {STAYS}'}"
+
+    def text(self, entity: str) -> str:
+        """Return `arrows` with the path's weight and, if not one, its number of walks."""
+        walks = f", {self.walks:,} walks" if self.walks > 1 else ""
+        return f"{self.arrows(entity)} ({self.weight:.2g}{walks})"
 
 
 @dataclasses.dataclass(frozen=True)
-class FittingRule:
+class FittingRule(JsonForm):
     """A rule by which the answer follows; `confidence` is None where it was not counted."""
 
     rule: str
-    confidence: float | None
+    confidence: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Explained:
-    """An answer to a query and its reasons.
+class AnswerExplanation(JsonForm):
+    """An answer to a query and why it is given.
 
     Attributes:
-        entity: The query entity.
-        relation: The relation asked for, `r^-1` where heads are asked for.
+        query: The query.
         answer: The answer.
         score: The model's score of it, None where unknown.
-        rank: Its place among all entities, None where it is out of reach or nobody looked.
+        rank: Its rank among all entities, None where it is out of reach or nobody looked.
         layers: Edges of each of the L layers on walks to the answer, none where it is out of reach;
             empty where nobody looked.
         left_out: Number of edges of each layer that are on such walks but not in `layers`.
@@ -58,20 +90,19 @@ class Explained:
         rules: Rules that the paths are instances of.
     """
 
-    entity: str
-    relation: str
+    query: NamedQuery
     answer: str
-    score: float | None
-    rank: int | None
-    layers: tuple[tuple[NamedEdge, ...], ...]
-    left_out: tuple[int, ...]
-    paths: tuple[NamedPath, ...]
-    rules: tuple[FittingRule, ...]
+    score: float | None = None
+    rank: int | None = None
+    layers: tuple[tuple[NamedEdge, ...], ...] = ()
+    left_out: tuple[int, ...] = ()
+    paths: tuple[NamedPath, ...] = ()
+    rules: tuple[FittingRule, ...] = ()
 
     @property
     def title(self) -> str:
         """Query and answer on one line: `1027 -aunt-> 23`."""
-        return f"{self.entity} -{self.relation}-> {self.answer}"
+        return f"{self.query.entity} -{self.query.relation}-> {self.answer}"
 
     @property
     def is_reached(self) -> bool:
@@ -81,10 +112,12 @@ class Explained:
     @property
     def is_drawable(self) -> bool:
         """Whether there is a path to draw, whose strongest walk is among the edges."""
-        if not self.paths or len(self.paths[0].walk) != len(self.layers):
+        if not self.paths or len(self.paths[0].strongest_walk) != len(self.layers):
             return False
-        edges = [{(one.source, one.relation, one.target) for one in part} for part in self.layers]
-        return all(step in part for step, part in zip(self.paths[0].walk, edges, strict=True))
+        edges = [{edge.step for edge in layer} for layer in self.layers]
+        return all(
+            step in layer for step, layer in zip(self.paths[0].strongest_walk, edges, strict=True)
+        )
 
 
 def explain_answer(
@@ -93,8 +126,8 @@ def explain_answer(
     names: GraphNames,
     most_edges: int = 40,
     most_paths: int = 5,
-) -> dict[str, Any]:
-    """Return the digraph between a query and an answer and its strongest paths, fit for JSON.
+) -> AnswerExplanation:
+    """Return the digraph between a query and an answer and its strongest paths, by name.
 
     Args:
         trace: What the model did for the query.
@@ -104,100 +137,35 @@ def explain_answer(
         most_paths: Number of paths.
 
     Returns:
-        `{"query": {"entity", "relation"}, "answer", "score", "rank", "layers": [[{"source",
-        "relation", "target", "weight"}]], "left_out": [int], "paths": [{"steps": [[source,
-        relation, target]], "walk": the same with identity steps, "weight", "walks"}]}`, entities
-        and relations by name.
-        Layers are empty and the rank is None where no walk of L steps leads to the answer.
+        The explanation, without rules. Layers are empty and the rank is None where no walk of L
+        steps leads to the answer.
     """
     paths = strongest_paths(trace, answer, most_paths)
     whole = edges_between(trace, answer)
     walk = paths[0].walk if paths else ()
     kept = strongest_between(whole, walk, most_edges, len(trace.scores))
-
-    def named(step: Step) -> list[str]:
-        source, relation, target = step
-        return [names.entities[source], names.relation(relation), names.entities[target]]
-
-    layers = []
-    for layer in kept:
-        columns = (layer.sources, layer.relations, layer.targets, layer.weights)
-        edges = zip(*(column.tolist() for column in columns), strict=True)
-        told = [(*named(step), weight) for *step, weight in edges]  # type: ignore[arg-type]
-        keys = ("source", "relation", "target", "weight")
-        layers.append([dict(zip(keys, edge, strict=True)) for edge in told])
-    return {
-        "query": {
-            "entity": names.entities[trace.query_entity],
-            "relation": names.relation(trace.query_relation),
-        },
-        "answer": names.entities[answer],
-        "score": float(trace.scores[answer]),
-        "rank": trace.rank(answer),
-        "layers": layers,
-        "left_out": [len(all_) - len(some) for all_, some in zip(whole, kept, strict=True)],
-        "paths": [
-            {
-                "steps": [named(step) for step in path.steps],
-                "walk": [named(step) for step in path.walk],
-                "weight": path.weight,
-                "walks": path.walks,
-            }
-            for path in paths
-        ],
-    }
-
-
-def steps_text(entity: str, path: NamedPath) -> str:
-    """Return a path from `entity` on one line: `1027 -sister-> 1045 -father-> 23`."""
-    steps = "".join(f" -{relation}-> {target}" for _, relation, target in path.steps)
-    return f"{entity}{steps or f' {STAYS}'}"
-
-
-def path_text(entity: str, path: NamedPath) -> str:
-    """Return `steps_text` with the path's weight and, if not one, its number of walks."""
-    walks = f", {path.walks:,} walks" if path.walks > 1 else ""
-    return f"{steps_text(entity, path)} ({path.weight:.2g}{walks})"
-
-
-def read_explained(entries: Sequence[Mapping[str, Any]] | None) -> list[Explained]:
-    """Return what `explain_answer` made, read from JSON; parts but query and answer may miss.
-
-    An entry may also hold `"rules": [{"rule", "confidence"}]`.
-    """
-    return [_explained(entry) for entry in entries or []]
-
-
-def _explained(entry: Mapping[str, Any]) -> Explained:
-    score = entry.get("score")
-    layers = tuple(
-        tuple(
-            NamedEdge(
-                str(edge["source"]), str(edge["relation"]), str(edge["target"]), edge["weight"]
-            )
-            for edge in layer
-        )
-        for layer in entry.get("layers") or []
-    )
-    return Explained(
-        entity=str(entry["query"]["entity"]),
-        relation=str(entry["query"]["relation"]),
-        answer=str(entry["answer"]),
-        score=None if score is None else float(score),
-        rank=entry.get("rank"),
-        layers=layers,
-        left_out=tuple(entry.get("left_out") or [0] * len(layers)),
-        paths=tuple(_path(path) for path in entry.get("paths") or []),
-        rules=tuple(
-            FittingRule(str(rule["rule"]), rule.get("confidence"))
-            for rule in entry.get("rules") or []
-        ),
+    return AnswerExplanation(
+        query=NamedQuery(names.entities[trace.query_entity], names.relation(trace.query_relation)),
+        answer=names.entities[answer],
+        score=float(trace.scores[answer]),
+        rank=trace.rank(answer),
+        layers=tuple(_named_edges(layer, names) for layer in kept),
+        left_out=tuple(len(all_) - len(some) for all_, some in zip(whole, kept, strict=True)),
+        paths=tuple(_named_path(path, names) for path in paths),
     )
 
 
-def _path(entry: Mapping[str, Any]) -> NamedPath:
-    steps, walk = (
-        tuple((str(source), str(relation), str(target)) for source, relation, target in told)
-        for told in (entry["steps"], entry.get("walk") or entry["steps"])
-    )
-    return NamedPath(steps, walk, float(entry["weight"]), int(entry.get("walks", 1)))
+def _named_edges(layer: LayerAttention, names: GraphNames) -> tuple[NamedEdge, ...]:
+    columns = (layer.sources, layer.relations, layer.targets, layer.weights)
+    edges = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(NamedEdge(*_named(tuple(step), names), weight) for *step, weight in edges)
+
+
+def _named_path(path: Path, names: GraphNames) -> NamedPath:
+    steps, walk = (tuple(_named(one, names) for one in part) for part in (path.steps, path.walk))
+    return NamedPath(steps=steps, walk=walk, weight=path.weight, walks=path.walks)
+
+
+def _named(step: Step, names: GraphNames) -> NamedStep:
+    source, relation, target = step
+    return names.entities[source], names.relation(relation), names.entities[target]

@@ -1,24 +1,78 @@
-"""How well Horn rules hold in a graph: support, confidence and head coverage.
+"""Horn rules held against a graph: how well they hold, and what they answer alone.
 
-The definitions of AMIE (Galárraga et al., WWW 2013), under the closed world: pairs are distinct
-(x, y) whatever stands between them, and variables may stand for the same entity.
+Support, confidence and head coverage are defined as by AMIE (Galárraga et al., WWW 2013), under
+the closed world: pairs are distinct (x, y) whatever stands between them, and variables may stand
+for the same entity.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy import sparse
 
 from kapl_jax.explain.attention import GraphNames
-from kapl_jax.explain.relation_matrices import RelationMatrices
-from kapl_jax.explain.rules import CountedRule, Rule, rule_latex, rule_text
+from kapl_jax.explain.rules import (
+    CountedRule,
+    Rule,
+    RuleRow,
+    reverse_body,
+    rule_latex,
+    rule_text,
+)
 
 # Edges walked for one rule before its pairs are counted on a sample, and for one block of rows.
 _MOST_WORK = 100_000_000
 _MOST_AT_ONCE = 10_000_000
+# No rule is held to be certain: one that never failed would outdo any number of others.
+_MOST_CONFIDENT = 1.0 - 1e-6
+
+
+class RelationMatrices:
+    """The triples of a graph as sparse matrices.
+
+    Attributes:
+        num_entities: N.
+        num_relations: R.
+    """
+
+    def __init__(self, triples: np.ndarray, num_entities: int, num_relations: int) -> None:
+        """Take the triples (head, relation, tail) `int32[T, 3]`; repeated ones count once."""
+        self.num_entities, self.num_relations = num_entities, num_relations
+        rows = np.unique(np.asarray(triples).reshape(-1, 3)[:, [1, 0, 2]], axis=0)
+        ends = np.searchsorted(rows[:, 0], np.arange(num_relations + 1))
+        self._forth = [
+            self._matrix(rows[first:last, 1], rows[first:last, 2])
+            for first, last in itertools.pairwise(ends)
+        ]
+        self._back: dict[int, sparse.csr_array] = {}
+
+    def matrix(self, relation: int) -> sparse.csr_array:
+        """Return `bool[N, N]` of a relation in 0..2R-1: which entity leads to which."""
+        if relation < self.num_relations:
+            return self._forth[relation]
+        if relation not in self._back:
+            self._back[relation] = self._forth[relation - self.num_relations].T.tocsr()
+        return self._back[relation]
+
+    def chain(self, starts: sparse.csr_array, body: Sequence[int]) -> sparse.csr_array:
+        """Return `bool[n, N]`, what the chain of relations `body` reaches from `bool[n, N]`."""
+        for relation in body:
+            starts = starts @ self.matrix(relation)
+        return starts
+
+    def rows(self, entities: np.ndarray) -> sparse.csr_array:
+        """Return `bool[n, N]` that has in each row one entity of `int[n]`."""
+        count = len(entities)
+        parts = (np.ones(count, bool), np.asarray(entities), np.arange(count + 1))
+        return sparse.csr_array(parts, shape=(count, self.num_entities))
+
+    def _matrix(self, heads: np.ndarray, tails: np.ndarray) -> sparse.csr_array:
+        shape = (self.num_entities, self.num_entities)
+        return sparse.csr_array((np.ones(len(heads), bool), (heads, tails)), shape=shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,29 +133,19 @@ def measure_rule(
     return RuleMeasures(estimated, max(round(pairs / counted), estimated), head.nnz, counted)
 
 
-def rule_table(
-    counted: Sequence[CountedRule], measures: Sequence[RuleMeasures], names: GraphNames
-) -> list[dict[str, Any]]:
-    """Return a row a rule, fit for JSON, in the order given.
-
-    Returns:
-        `{"rule", "relation", "latex", "support", "confidence", "head_coverage", "weight",
-        "answers", "counted"}` each; "counted" as in `RuleMeasures`.
-    """
-    return [
-        {
-            "rule": rule_text(one.rule, names),
-            "relation": names.relations[one.rule.head],
-            "latex": rule_latex(one.rule, names),
-            "support": found.support,
-            "confidence": found.confidence,
-            "head_coverage": found.head_coverage,
-            "weight": one.weight,
-            "answers": one.answers,
-            "counted": found.counted,
-        }
-        for one, found in zip(counted, measures, strict=True)
-    ]
+def rule_row(found: CountedRule, measures: RuleMeasures, names: GraphNames) -> RuleRow:
+    """Return what was found and counted of a rule, by name."""
+    return RuleRow(
+        rule=rule_text(found.rule, names),
+        relation=names.relations[found.rule.head],
+        latex=rule_latex(found.rule, names),
+        support=measures.support,
+        confidence=measures.confidence,
+        head_coverage=measures.head_coverage,
+        weight=found.weight,
+        answers=found.answers,
+        counted=measures.counted,
+    )
 
 
 def _costs(graph: RelationMatrices, body: Sequence[int]) -> np.ndarray:
@@ -132,3 +176,71 @@ def _blocks(starts: np.ndarray, costs: np.ndarray, most_at_once: int) -> list[np
     """Return `starts` in blocks that cost at most `most_at_once` each, or hold but one."""
     block = np.cumsum(costs) // most_at_once
     return [part for part in np.split(starts, np.flatnonzero(np.diff(block)) + 1) if len(part)]
+
+
+def rule_evidence(
+    graph: RelationMatrices,
+    rules: Sequence[Rule],
+    confidences: np.ndarray,
+    entities: np.ndarray,
+    relations: np.ndarray,
+) -> np.ndarray:
+    """Return how much the rules speak for each answer to each query, to rank by.
+
+    The evidence for t is the sum over rules that lead from the query entity to t of
+    -log(1 - confidence). It orders answers as the noisy or, `1 - exp(-evidence)`, does: each rule
+    is a cause of its own, and fails with probability 1 - confidence. Unlike that it does not round
+    to 1 where many rules agree.
+
+    Args:
+        graph: The facts the rules are applied to.
+        rules: M rules.
+        confidences: Confidence of each in 0..1, `float[M]`, counted on training facts only.
+        entities: Query entities, `int[B]`.
+        relations: Query relations in 0..2R-1, `int[B]`; `r + R` asks for heads of r.
+
+    Returns:
+        `float32[B, N]`, 0 where no rule leads.
+    """
+    weights = -np.log1p(-np.minimum(np.asarray(confidences, np.float64), _MOST_CONFIDENT))
+    evidence = np.zeros((len(entities), graph.num_entities), np.float32)
+    for relation in np.unique(relations):
+        rows = np.flatnonzero(relations == relation)
+        bodies = _bodies(rules, weights, int(relation), graph.num_relations)
+        for weight, reached in _applied(graph, graph.rows(entities[rows]), bodies):
+            found = reached.tocoo()
+            # Each pair stands in a boolean matrix but once.
+            evidence[rows[found.row], found.col] += np.float32(weight)
+    return evidence
+
+
+def _bodies(
+    rules: Sequence[Rule], weights: np.ndarray, relation: int, num_relations: int
+) -> list[tuple[tuple[int, ...], float]]:
+    """Return chains from query entity to answer with their weights, in lexical order."""
+    asks_heads = relation >= num_relations
+    head = relation - num_relations if asks_heads else relation
+    return sorted(
+        (reverse_body(rule.body, num_relations) if asks_heads else rule.body, float(weight))
+        for rule, weight in zip(rules, weights, strict=True)
+        if rule.head == head
+    )
+
+
+def _applied(
+    graph: RelationMatrices,
+    starts: sparse.csr_array,
+    bodies: Sequence[tuple[tuple[int, ...], float]],
+) -> Iterator[tuple[float, sparse.csr_array]]:
+    """Yield weight and what is reached of each chain; beginnings in common are walked once."""
+    walked: list[int] = []
+    reached = [starts]
+    for body, weight in bodies:
+        common = 0
+        while common < min(len(body), len(walked)) and body[common] == walked[common]:
+            common += 1
+        del walked[common:], reached[common + 1 :]
+        for relation in body[common:]:
+            walked.append(relation)
+            reached.append(graph.chain(reached[-1], [relation]))
+        yield weight, reached[-1]

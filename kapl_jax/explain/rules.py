@@ -1,4 +1,4 @@
-"""Paths as Horn rules: `head(X, Y) <- r1(X, Z1), r2(Z1, Y)`.
+"""Paths as Horn rules, `head(X, Y) <- r1(X, Z1), r2(Z1, Y)`, and how they are told.
 
 A rule with an inverse relation as its head says the same as one with the relation itself, read from
 the other end, so heads are always relations of the data.
@@ -7,10 +7,16 @@ the other end, so heads are always relations of the data.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from kapl_jax.explain.attention import GraphNames, inverse
 from kapl_jax.explain.paths import Path
+from kapl_jax.json_form import JsonForm
+
+# Rules of a relation told in words: what has a few instances by chance is not worth a line.
+_RULES_LISTED = 5
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -41,6 +47,77 @@ class CountedRule:
     weight: float
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuleRow(JsonForm):
+    """A rule by name, where it was found and how well it holds.
+
+    Attributes:
+        rule: The rule on one line.
+        relation: The relation of its head.
+        latex: The rule in LaTeX, empty where it is not known.
+        support: Pairs (x, y) for which body and head hold.
+        confidence: Their share of the pairs for which the body holds.
+        head_coverage: Their share of the facts of the relation.
+        weight: Sum of the weights of the strongest paths of this form.
+        answers: Explained answers that have such a path.
+        counted: Share of the entities x that pairs were counted for; see `RuleMeasures`.
+    """
+
+    rule: str
+    relation: str
+    latex: str = ""
+    support: int
+    confidence: float
+    head_coverage: float
+    weight: float
+    answers: int
+    counted: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleRanking(JsonForm):
+    """Filtered MRR on the test queries: of rules alone, and of the model; None where unknown."""
+
+    rules: float | None = None
+    model: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RulesExplanation(JsonForm):
+    """The rules that a model's paths are instances of (`Explanation`).
+
+    Attributes:
+        mrr: How well rules answer alone, beside the model.
+        table: The rules, by relation.
+    """
+
+    name: ClassVar[str] = "rules"
+    title: ClassVar[str] = "all rules"
+    mrr: RuleRanking = RuleRanking()
+    table: tuple[RuleRow, ...] = ()
+
+    def text(self) -> str:
+        """Return the most confident rules of each relation, and how well rules answer alone."""
+        lines = [f"{'confidence':>10} {'coverage':>9} {'support':>8}  rule"]
+        for _, rows in itertools.groupby(self.table, key=lambda row: row.relation):
+            ordered = sorted(rows, key=lambda row: -row.confidence)
+            for row in ordered[:_RULES_LISTED]:
+                about = "≈" if row.counted < 1 else " "
+                lines.append(
+                    f"{about}{row.confidence:>9.3f} {row.head_coverage:>9.3f} "
+                    f"{row.support:>8}  {row.rule}"
+                )
+            if len(ordered) > _RULES_LISTED:
+                lines.append(f"{'':>30} and {len(ordered) - _RULES_LISTED} more")
+        lines.append(f"test MRR of the rules alone  {_figure(self.mrr.rules)}")
+        lines.append(f"test MRR of the model        {_figure(self.mrr.model)}")
+        return "\n".join(lines)
+
+    def pictures(self) -> dict[str, bytes]:
+        """Return none: rules are told in words."""
+        return {}
+
+
 def rule_of_path(query_relation: int, path: Path, num_relations: int) -> Rule | None:
     """Return the rule that a path is an instance of, None where it says nothing.
 
@@ -57,7 +134,7 @@ def rule_of_path(query_relation: int, path: Path, num_relations: int) -> Rule | 
         head -= num_relations
         body = reverse_body(body, num_relations)
     forth, back = head, inverse(head, num_relations)
-    alone = tuple(back if place % 2 else forth for place in range(len(body)))
+    alone = tuple(back if index % 2 else forth for index in range(len(body)))
     return None if not body or (len(body) % 2 and body == alone) else Rule(head, body)
 
 
@@ -110,7 +187,7 @@ def rule_latex(rule: Rule, names: GraphNames) -> str:
 
 
 def _variables(rule: Rule, first: str, between: str, last: str) -> list[str]:
-    return [first, *(between.format(place) for place in range(1, len(rule.body))), last]
+    return [first, *(between.format(index) for index in range(1, len(rule.body))), last]
 
 
 def _atoms(
@@ -118,8 +195,8 @@ def _atoms(
 ) -> Iterable[tuple[str, str, str]]:
     """Yield name and arguments of each atom; an inverse relation has them swapped."""
     count = len(names.relations)
-    for place, relation in enumerate(rule.body):
-        here, there = variables[place], variables[place + 1]
+    for index, relation in enumerate(rule.body):
+        here, there = variables[index], variables[index + 1]
         if relation < count:
             yield names.relations[relation], here, there
         else:
@@ -138,3 +215,7 @@ _LATEX = str.maketrans(
 
 def _escaped(name: str) -> str:
     return name.translate(_LATEX)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -28,7 +28,7 @@ _ROWS_SHOWN = 12
 
 
 def by_relation(runs: Mapping[str, Run]) -> Section | None:
-    """Return figures by pattern and cardinality, one a dataset, and the tables behind them."""
+    """Return figures by pattern and cardinality, one per dataset, and the tables behind them."""
     blocks: list[Block] = []
     known = {
         label: run
@@ -36,9 +36,9 @@ def by_relation(runs: Mapping[str, Run]) -> Section | None:
         if _parts(run, "by_pattern") or _parts(run, "by_relation")
     }
     groups = summary.comparable(list(known.values()))
-    for place, (dataset, members) in enumerate(groups.items()):
+    for index, (dataset, members) in enumerate(groups.items()):
         suffix = f": {dataset}" if len(groups) > 1 else ""
-        blocks += _figures(members, summary.labels(members), suffix, f"relations{place}")
+        blocks += _figures(members, summary.labels(members), suffix, f"relations{index}")
         for label, run in known.items():
             if any(run is member for member in members):
                 blocks += _tables(run, in_brackets(label))
@@ -59,8 +59,8 @@ def _figures(runs: Sequence[Run], names: Sequence[str], suffix: str, name: str) 
         "By cardinality": [kind for kind in kinds if _CARDINALITY.fullmatch(kind)],
     }
     return [
-        _figure(runs, names, kinds, f"{heading}{suffix}", f"{name}-{place}")
-        for place, (heading, kinds) in enumerate(split.items())
+        _figure(runs, names, kinds, f"{heading}{suffix}", f"{name}-{index}")
+        for index, (heading, kinds) in enumerate(split.items())
         if kinds
     ]
 

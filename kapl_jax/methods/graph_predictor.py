@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from kapl_jax.data.text import quote, read_text_file
 from kapl_jax.errors import UserError
+from kapl_jax.explain import Explanation
+from kapl_jax.explain.query_explanation import QueryExplanation
+from kapl_jax.explain.rules import RulesExplanation
 from kapl_jax.methods.answers import Answerer, Answers, Query
 from kapl_jax.runs.settings import Settings, setting
 
@@ -69,11 +72,11 @@ class GraphExplanationQuestion(Settings):
 class Explainer(Protocol):
     """A trained model that explains its answers."""
 
-    def explain(self, query: Query, answer: str | None, top: int) -> dict[str, Any]:
+    def explain(self, query: Query, answer: str | None, top: int) -> QueryExplanation:
         """Return why an answer, by default each of the `top` best, is given."""
         ...
 
-    def rules(self, most_queries: int) -> dict[str, Any]:
+    def rules(self, most_queries: int) -> RulesExplanation:
         """Return the rules that its paths to `most_queries` right answers are instances of."""
         ...
 
@@ -105,7 +108,7 @@ class GraphPredictor:
             for query, error in zip(queries, errors, strict=True)
         ]
 
-    def explain(self, question: GraphExplanationQuestion) -> dict[str, Any]:
+    def explain(self, question: GraphExplanationQuestion) -> Explanation:
         """Return the paths to answers of a query, or the rules of the model; see `Predictor`."""
         assert self._explainer is not None
         if question.rules:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from kapl_jax.errors import UserError, one_line
 from kapl_jax.runs.checkpoints import (
@@ -37,7 +36,7 @@ class ModelStore:
     def save(self, individuals: Sequence[Individual], variables: Any, **details: Any) -> None:
         """Save a chunk: parameters, and details by name, lead with the population axis."""
         kept = {"variables": variables, **details}
-        tag = {"ids": [one.id for one in individuals], "shapes": _shapes(kept)}
+        tag = {"ids": [one.id for one in individuals]}
         save_pytree(self._finalists / individuals[0].id, kept, tag)
 
     def load(self, individual: str) -> dict[str, Any]:
@@ -61,7 +60,7 @@ class ModelStore:
 
     def keep_best(self, parameters: Any, description: dict[str, Any]) -> None:
         """Save the run's best model with its description."""
-        save_pytree(self._best, parameters, {**description, "shapes": _shapes(parameters)})
+        save_pytree(self._best, parameters, description)
 
     def load_best(self) -> tuple[Any, dict[str, Any]]:
         """Return the parameters of the run's best model and its description.
@@ -76,9 +75,7 @@ class ModelStore:
                     f"{self._best}: there is no model; give the command of the run, which trains "
                     "what is missing"
                 )
-            with reading(self._best):
-                like = _like(tag["shapes"])
-            return load_pytree(self._best, like), tag
+            return load_pytree(self._best), tag
         except DamagedCheckpoint as error:
             raise DamagedCheckpoint(
                 f"{error}; give the command of the run again, which trains its last stage again"
@@ -146,22 +143,6 @@ def _load_chunk(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Return what was saved of a chunk, and its individuals."""
     tag = load_tag(folder) or {}
     with reading(folder):
-        like, ids = _like(tag["shapes"]), list(tag["ids"])
-    kept: dict[str, Any] = load_pytree(folder, like)
+        ids = list(tag["ids"])
+    kept: dict[str, Any] = load_pytree(folder)
     return kept, ids
-
-
-def _shapes(tree: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _shapes(value) if isinstance(value, dict) else [list(value.shape), str(value.dtype)]
-        for name, value in tree.items()
-    }
-
-
-def _like(shapes: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _like(value)
-        if isinstance(value, dict)
-        else jax.ShapeDtypeStruct(tuple(value[0]), np.dtype(value[1]))
-        for name, value in shapes.items()
-    }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from kapl_jax.errors import UserError
+from kapl_jax.explain import Explanation
 
 
 class Prediction(Protocol):
@@ -50,7 +51,7 @@ class Predictor(Protocol):
         """
         ...
 
-    def explain(self, question: Any) -> dict[str, Any]:
+    def explain(self, question: Any) -> Explanation:
         """Return why the model answers as it does.
 
         Raises:

@@ -62,13 +62,15 @@ class Finished:
     def model(self) -> TrainedModel:
         """The best model."""
         pipeline = self.pipeline
-        chosen = best_seed(self.outcomes[self.best.name])
+        seeds = self.outcomes[self.best.name]
+        chosen, tests = best_seed(seeds), [one.record["test"] for one in seeds]
         return TrainedModel(
             pipeline.method,
             pipeline.settings,
             pipeline.data,
             self.best.structure,
             pipeline.store.load(chosen.individual.id)["variables"],
+            {name: float(np.mean([one[name] for one in tests])) for name in tests[0]},
         )
 
     def test_values(self) -> list[PyTree]:

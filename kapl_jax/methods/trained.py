@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
+from kapl_jax.runs.report.metrics import read_metrics
 from kapl_jax.runs.run_directory import Run
 from kapl_jax.search.problem import Problem
 
@@ -29,6 +30,7 @@ class TrainedModel:
         data: What it was trained on.
         structure: Its candidate.
         variables: Of the model.
+        test: Its metrics in test, mean over seeds, as far as they are known.
     """
 
     method: Method
@@ -36,6 +38,7 @@ class TrainedModel:
     data: Any
     structure: np.ndarray
     variables: Mapping[str, Any]
+    test: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def problem(self) -> Problem:
@@ -68,4 +71,6 @@ def load_trained(method: Method, run: Run, source: DataSource) -> TrainedModel:
     check_trained_on(run, data.describe(), f"another {method.kind.noun}")
     with store.understanding_best():
         structure = method.space(settings).read(description)
-        return TrainedModel(method, settings, data, structure, variables)
+    known = read_metrics((run.results or {}).get("test"))
+    test = {name: one.mean for name, one in known.items()}
+    return TrainedModel(method, settings, data, structure, variables, test)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kapl_jax.errors import UserError
-from kapl_jax.runs.shapes import kind_of_json
+from kapl_jax.json_form import kind_of_json
 
 CONFIG = "config.json"
 _PARTS = {"method": str, "settings": dict, "dataset": dict, "versions": dict}

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from kapl_jax.errors import one_line
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Of a file system, of a user's share of it, or of what a file may hold.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Whoever wraps one of these has met it, and has no better way to say so.
-_TELLING = _NO_ROOM | {errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+_TELLING = NO_ROOM | {errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 # TensorStore, below Orbax, raises ValueErrors: `Error writing "FILE": ... [OS error 28: ...]`.
 _OS_ERROR = re.compile(r"OS error (\d+)")
 _QUOTED_PATH = re.compile(r'"(?:file://|local_file:)?(/[^"]*)"')
@@ -59,9 +60,9 @@ def _as_os_error(error: BaseException) -> OSError | None:
 
 def _describe(error: OSError) -> str:
     reason = error.strerror or one_line(error) or type(error).__name__
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         reason += "; make room, then give the same command again"
     if error.filename is None:
         return reason
-    written = error.errno in _NO_ROOM | {errno.EROFS}
+    written = error.errno in NO_ROOM | {errno.EROFS}
     return f"{error.filename}: cannot be {'written' if written else 'used'}: {reason}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.errors import UserError, one_line
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+from kapl_jax.runs.faults import NO_ROOM
 
 
 def write_text(path: Path, text: str) -> None:
@@ -85,7 +83,7 @@ def cannot_be_written(path: Path, error: Exception) -> UserError:
     Libraries wrap what the system said in errors and long texts of their own.
     """
     text = one_line(error)
-    full = next((code for code in _NO_ROOM if os.strerror(code) in text), None)
+    full = next((code for code in NO_ROOM if os.strerror(code) in text), None)
     if isinstance(error, OSError) and error.strerror:
         reason = error.strerror
     else:

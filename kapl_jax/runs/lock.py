@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,7 @@ class RunLock:
         self._folder = folder.absolute()
         self._me = _Holder.this_process()
         self._ended = threading.Event()
+        self._finish_first = dict[Callable[[], None], None]()
         _take(self._folder, self._me)
         _HELD[self._folder] = self
         atexit.register(self.release)
@@ -72,12 +74,22 @@ class RunLock:
         except OSError as error:
             raise UserError(self._loss(error)) from None
 
+    def finish_first(self, finish: Callable[[], None]) -> None:
+        """Have `finish`, which raises nothing, called before the lock is released.
+
+        For what threads still write. Giving the same callable again changes nothing.
+        """
+        self._finish_first[finish] = None
+
     def release(self) -> None:
         """Give the lock up; does nothing where it is not held by this process."""
+        # A forked process has the object, but neither the lock nor the threads.
+        if self._me.pid == os.getpid():
+            while self._finish_first:
+                self._finish_first.popitem()[0]()
         self._ended.set()
         atexit.unregister(self.release)
         _HELD.pop(self._folder, None)
-        # A forked process has the object, but not the lock.
         if self._me.pid == os.getpid():
             _remove(self._file)
 
@@ -111,8 +123,13 @@ def check_held(path: Path) -> None:
     Raises:
         UserError: It does not.
     """
-    for folder in _held_above(path):
-        _HELD[folder].check()
+    for lock in held_locks(path):
+        lock.check()
+
+
+def held_locks(path: Path) -> list[RunLock]:
+    """Return the locks that this process holds of folders above `path`."""
+    return [_HELD[folder] for folder in _held_above(path)]
 
 
 def remove_made(path: Path) -> None:

@@ -15,10 +15,10 @@ from absl import flags
 
 from kapl_jax.data.misspelling import quote_unknown
 from kapl_jax.errors import UserError
+from kapl_jax.json_form import kind_of_json
 from kapl_jax.paths import expand_user
 from kapl_jax.runs.config import CONFIG, config_of
 from kapl_jax.runs.flag_types import INTEGER, NUMBER, PATH, SWITCH, TEXT, FlagType, one_of
-from kapl_jax.runs.shapes import kind_of_json
 
 T = TypeVar("T")
 _TYPES: Mapping[Any, FlagType] = {

@@ -1,9 +1,9 @@
 """What JSON of other versions, or of other hands, must look like to be read: the rest is left out.
 
-A shape is a type; `[shape]`, a list; `{str: shape}`, an object with any keys; `{"name": shape}`, an
-object with these keys, of which those with a `?` at their end may be missing or null; or one of the
-functions below. Keys that a shape does not name are let through: who does not know them does not
-read them.
+A shape is a type; a dataclass with a JSON form, which fits whole or not at all; `[shape]`, a list;
+`{str: shape}`, an object with any keys; `{"name": shape}`, an object with these keys, of which
+those with a `?` at their end may be missing or null; or one of the functions below. Keys that a
+shape does not name are let through: who does not know them does not read them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from kapl_jax.errors import UserError
+from kapl_jax.json_form import JsonForm, kind_of_json
 
 Shape = Any
 
@@ -83,6 +86,12 @@ def _fitting(value: Any, shape: Shape, place: str, problems: list[str]) -> Any:
         numbered = enumerate(value)
         kept = (_tried(one, shape[0], f"{place}[{at}]", problems) for at, one in numbered)
         return [one for one in kept if one is not None]
+    if isinstance(shape, type) and issubclass(shape, JsonForm):
+        try:
+            shape.from_json(value, place)
+        except UserError as error:
+            raise _Misfit(str(error)) from None
+        return value
     if not (isinstance(value, shape) if isinstance(shape, type) else shape(value)):
         raise _misfit(value, place)
     return value
@@ -127,9 +136,3 @@ def _within(place: str, name: str) -> str:
 
 def _misfit(value: Any, place: str) -> _Misfit:
     return _Misfit(f"{place}: found {kind_of_json(value)}")
-
-
-def kind_of_json(value: Any) -> str:
-    """Return what a JSON value is, in words."""
-    words = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
-    return "null" if value is None else words.get(type(value), "a number")

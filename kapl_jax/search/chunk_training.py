@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from kapl_jax.runs.checkpoints import (
+    CheckpointSaver,
     DamagedCheckpoint,
     load_pytree,
     load_tag,
     reading,
     remove_pytree,
-    save_pytree,
     saved_in,
 )
 from kapl_jax.runs.interruption import at_once, is_asked, leave_if_asked
@@ -103,6 +103,7 @@ class ChunkTraining:
         self.checkpoint_seconds = checkpoint_seconds
         self.evaluate_every = evaluate_every
         self.log_epoch = log_epoch
+        self._saver = CheckpointSaver()
         self._saved = time.monotonic()
         # Ends of chunks that are neither saved nor recorded: tag, standing, epoch.
         self._unsaved = list[tuple[dict[str, Any], Population, int]]()
@@ -147,14 +148,14 @@ class ChunkTraining:
             self._show(chunk)
             if chunk.population.shares:
                 self._save(tag, chunk)
-                leave_if_asked()
+                self._leave_if_asked()
                 continue
             per_call = max(1, int(count * _SECONDS_PER_CALL / (time.monotonic() - began + 1e-6)))
             scores = self._keep_best(chunk) if self._is_pause(chunk.epoch, stop) else None
             self.log_epoch(chunk.epoch, float(np.mean(chunk.population.losses)), scores)
             if (chunk.epoch < stop and self._is_due()) or is_asked():
                 self._save(tag, chunk)
-                leave_if_asked()
+                self._leave_if_asked()
         standing = self.trainer.fetch(chunk) if keep else None
         if standing is not None:
             self._unsaved.append((tag, standing, chunk.epoch))
@@ -239,6 +240,11 @@ class ChunkTraining:
         self.save_ends()
         self._write(tag, self.trainer.fetch(chunk), chunk.epoch, chunk.done)
 
+    def _leave_if_asked(self) -> None:
+        if is_asked():
+            self._saver.wait()
+            leave_if_asked()
+
     def save_ends(self) -> None:
         """Save the ends of chunks that are neither saved nor recorded."""
         for tag, standing, epoch in self._unsaved:
@@ -250,11 +256,12 @@ class ChunkTraining:
         reached = {"epoch": epoch, "blocks": len(standing.shares), "done": done}
         digest = zlib.crc32(json.dumps(tag, sort_keys=True).encode())
         folder = self.folder / f"{digest:08x}"
-        save_pytree(folder, standing, {"of": tag, **reached, "best": metrics})
+        self._saver.save(folder, standing, {"of": tag, **reached, "best": metrics})
         self._saved = time.monotonic()
 
     def _checkpoints(self) -> list[tuple[Path, dict[str, Any]]]:
         """Return the checkpoints of chunks in training, folder and tag, the newest first."""
+        self._saver.wait()
         found = list[tuple[float, Path, dict[str, Any]]]()
         for folder in saved_in(self.folder):
             with self._without_damaged(folder):

@@ -1,4 +1,4 @@
-"""RED-GNN from a folder to reasons, as a user runs it, on an inductive pair of a few people."""
+"""RED-GNN from a folder to explanations, as users run it, on an inductive pair of a few people."""
 
 from __future__ import annotations
 

@@ -1,21 +1,33 @@
+"""Directions of metrics beside the metrics themselves, of a good model and of a bad one."""
+
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from kapl_jax.evaluation.objectives import LOWER_IS_BETTER, sign
 from kapl_jax.evaluation.ranking import METRIC_NAMES as RANKING
+from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.evaluation.recommendation import METRIC_NAMES as RECOMMENDATION
+from kapl_jax.evaluation.recommendation import recommendation_metrics
 
 
-@pytest.mark.parametrize("metric", ["mse", "mae", "mean_rank"])
-def test_errors_and_ranks_are_better_when_lower(metric):
-    assert sign(metric) == -1.0
+@pytest.mark.parametrize("metric", RANKING)
+def test_a_model_that_ranks_right_answers_first_scores_higher(metric):
+    good, bad = mean_rank_metrics(np.array([[1.0, 2.0], [11.0, 12.0]]))[metric]
+    assert sign(metric) * good > sign(metric) * bad
 
 
-@pytest.mark.parametrize("metric", ["mrr", "hits_at_10", "ndcg_at_3", "ndcg_at_5", "auc"])
-def test_all_others_are_better_when_higher(metric):
-    assert sign(metric) == 1.0
+@pytest.mark.parametrize("metric", RECOMMENDATION)
+def test_a_model_that_predicts_the_ratings_scores_higher(metric):
+    ratings = np.array([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0]])
+    mask = np.ones_like(ratings, bool)
+    good, bad = (
+        float(recommendation_metrics(predicted, ratings, mask)[metric])
+        for predicted in (ratings, ratings[:, ::-1])
+    )
+    assert sign(metric) * good > sign(metric) * bad
 
 
 def test_every_name_is_that_of_a_metric():

@@ -5,7 +5,8 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData, FeatureTable, UserTasks
 
 
-def tiny_cold_start(num_users=6, num_items=9, width=1):
+def tiny_cold_start(num_users=6, num_items=9, width=1, known_items=9):
+    """Return random tasks; items that are not known in training share the id 0."""
     rng = np.random.default_rng(0)
 
     def tasks():
@@ -18,17 +19,17 @@ def tiny_cold_start(num_users=6, num_items=9, width=1):
             sets += [items, ratings, mask]
         return UserTasks(np.arange(num_users, dtype=np.int32), *sets)
 
-    def ids(name, count):
+    def ids(name, count, known):
         rows = np.full((count, width), -1, np.int32)
-        rows[:, 0] = np.arange(count) + 1
-        return FeatureTable((name,), (count + 1,), (rows,))
+        rows[:, 0] = np.where(np.arange(count) < known, np.arange(count) + 1, 0)
+        return FeatureTable((name,), (known + 1,), (rows,))
 
     return ColdStartData(
         name="tiny",
         users=tuple(f"u{i}" for i in range(num_users)),
         items=tuple(f"i{i}" for i in range(num_items)),
-        user_features=ids("user", num_users),
-        item_features=ids("item", num_items),
+        user_features=ids("user", num_users, num_users),
+        item_features=ids("item", num_items, known_items),
         rating_range=(1.0, 5.0),
         train=tasks(),
         valid=tasks(),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from typing import Any
 
 import numpy as np
 
 from kapl_jax.explain.attention import AttentionTrace, GraphNames, LayerAttention
-from kapl_jax.explain.reasoning import explain_answer
+from kapl_jax.explain.query_explanation import QueryExplanation
+from kapl_jax.explain.reasoning import (
+    AnswerExplanation,
+    FittingRule,
+    NamedEdge,
+    NamedPath,
+    NamedQuery,
+    explain_answer,
+)
 
 NAMES = GraphNames(["ann", "bea", "carl", "dora $x$ & <b>"], ["sister", "father", "aunt"])
 _STAYS = 6
@@ -27,40 +35,38 @@ def family_trace() -> AttentionTrace:
     return AttentionTrace(0, 2, 3, np.float32([0, 1, 2.5, 0]), layers)
 
 
-def family_explanation() -> dict[str, Any]:
+def family_explanation() -> QueryExplanation:
     """Return an explanation of carl, one of dora, and bea alone."""
     trace = family_trace()
     carl, dora = (explain_answer(trace, answer, NAMES) for answer in (2, 3))
-    carl["rules"] = [{"rule": "aunt(X, Y) <- father(Z1, X), sister(Z1, Y)", "confidence": 0.25}]
-    return {"query": carl["query"], "answers": [carl, dora, {"answer": "bea", "score": 1.0}]}
+    rule = FittingRule("aunt(X, Y) <- father(Z1, X), sister(Z1, Y)", 0.25)
+    carl = dataclasses.replace(carl, rules=(rule,))
+    return QueryExplanation(carl.query, (carl, dora, AnswerExplanation(carl.query, "bea", 1.0)))
 
 
-def wide_entry(entities: int, steps: int = 3, name: str = "e{}") -> dict[str, Any]:
+def wide_answer(entities: int, steps: int = 3, name: str = "e{}") -> AnswerExplanation:
     """Return an explanation whose columns between query and answer hold many entities."""
     rng = np.random.default_rng(0)
     named = [name.format(place) for place in range(entities)]
     columns = [["query"], *([named] * (steps - 1)), ["answer"]]
-    layers = [
-        [
-            {"source": s, "relation": f"r{rng.integers(9)}", "target": t, "weight": rng.random()}
+    layers = tuple(
+        tuple(
+            NamedEdge(s, f"r{rng.integers(9)}", t, rng.random())
             for s in here
             for t in there
             if min(len(here), len(there)) == 1 or rng.random() < 0.3 or s == t
-        ]
+        )
         for here, there in itertools.pairwise(columns)
-    ]
-    walk = [["query", layers[0][-1]["relation"], named[-1]]]
+    )
+    walk = [("query", layers[0][-1].relation, named[-1])]
     walk += [
         next(
-            [edge["source"], edge["relation"], edge["target"]]
+            edge.step
             for edge in layer
-            if edge["source"] == named[-1] and edge["target"] in (named[-1], "answer")
+            if edge.source == named[-1] and edge.target in (named[-1], "answer")
         )
         for layer in layers[1:]
     ]
-    return {
-        "query": {"entity": "query", "relation": "r"},
-        "answer": "answer",
-        "layers": layers,
-        "paths": [{"steps": walk, "walk": walk, "weight": 0.1, "walks": 1}],
-    }
+    path = NamedPath(steps=tuple(walk), walk=tuple(walk), weight=0.1)
+    query = NamedQuery("query", "r")
+    return AnswerExplanation(query, "answer", layers=layers, paths=(path,))

@@ -1,13 +1,20 @@
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from kapl_jax.bilinear.presets import preset
+from kapl_jax.bilinear.presets import PRESETS, preset
 from kapl_jax.bilinear.structures import parse_structure, random_structures
-from kapl_jax.explain.formulas import formula_latex, formula_text
+from kapl_jax.explain.formulas import PALETTE, draw_structure, formula_latex, formula_text
+
+STRUCTURE = "0 2 0; -3 0 0; 0 0 1"
 
 
 def test_text():
@@ -55,3 +62,82 @@ def test_formula_says_what_the_structure_says(write, minus, term, num_blocks, se
     assert (read == structure).all()
     assert not re.sub(term, "", formula)
     assert "\n" not in formula
+
+
+@pytest.fixture
+def axes():
+    figure = Figure(figsize=(2, 2))
+    axes = figure.subplots()
+    draw_structure(axes, parse_structure(STRUCTURE), title="found 1")
+    return axes
+
+
+def squares(axes):
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+
+
+def square_at(axes, row, column):
+    """The square drawn first at a place, which carries its colour."""
+    return next(
+        patch
+        for patch in squares(axes)
+        if int(patch.get_x()) == column and int(patch.get_y()) == row
+    )
+
+
+def test_blocks_say_sign_and_relation_where_they_stand(axes):
+    said = {
+        (int(text.get_position()[1]), int(text.get_position()[0])): text.get_text()
+        for text in axes.texts
+    }
+    assert said == {(0, 1): "+r2", (1, 0): "−r3", (2, 2): "+r1"}
+
+
+def test_colour_is_that_of_the_relation_block(axes):
+    for row, column, relation in [(0, 1, 2), (1, 0, 3), (2, 2, 1)]:
+        colour = to_hex(square_at(axes, row, column).get_facecolor())
+        assert colour == PALETTE[relation - 1].lower()
+
+
+def test_only_negative_blocks_are_hatched(axes):
+    hatched = [(p.get_y(), p.get_x()) for p in squares(axes) if p.get_hatch()]
+    assert [(int(y), int(x)) for y, x in hatched] == [(1, 0)]
+
+
+def test_labels_and_title(axes):
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["t1", "t2", "t3"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["h1", "h2", "h3"]
+    assert axes.get_title() == "found 1"
+    assert axes.yaxis_inverted()
+
+
+def test_every_relation_block_has_its_own_colour():
+    assert len(set(PALETTE)) == len(PALETTE) == 6
+
+
+def test_letters_shrink_with_the_picture():
+    def letter_size(inches):
+        axes = Figure(figsize=(inches, inches)).subplots()
+        draw_structure(axes, preset("quate"))
+        return axes.texts[0].get_fontsize()
+
+    assert 3 < letter_size(1.0) < letter_size(1.6)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_drawn_block_by_block(name):
+    axes = Figure(figsize=(2, 2)).subplots()
+    draw_structure(axes, preset(name))
+    said = {
+        (int(text.get_position()[1]), int(text.get_position()[0])): text.get_text()
+        for text in axes.texts
+    }
+    blocks = {(i, j): int(preset(name)[i, j]) for i, j in np.argwhere(preset(name)).tolist()}
+    assert said == {
+        place: f"{'−' if entry < 0 else '+'}r{abs(entry)}" for place, entry in blocks.items()
+    }
+
+
+def test_importing_the_module_does_not_import_matplotlib():
+    code = "import sys, kapl_jax.explain.formulas; sys.exit(int('matplotlib' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

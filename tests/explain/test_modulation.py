@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from kapl_jax.explain.modulation import modulation_expressions, modulation_latex
+from kapl_jax.explain.modulation import (
+    draw_modulation,
+    modulation_expressions,
+    modulation_latex,
+)
 
+STRUCTURE = np.array([[0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0]], bool)
 structures = st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6)
 FOUND = np.array([[0, 0, 0, 1], [1, 0, 0, 1], [0, 0, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)
 
@@ -75,3 +82,32 @@ def test_parameters_are_those_of_the_operations_present(write, structure):
         used = {int(found[1]) - 1 for found in re.finditer(r"(?:φ|\)}_\{)(\d)", line)}
         assert used == {k for k in range(4) if row[k]}
         assert line.count("(") == line.count(")")
+
+
+@pytest.fixture
+def axes():
+    axes = Figure(figsize=(2.4, 2.4)).subplots()
+    draw_modulation(axes, STRUCTURE, title="found 1")
+    return axes
+
+
+def test_operations_stand_where_they_are_applied(axes):
+    said = {
+        (int(text.get_position()[1]), int(text.get_position()[0])): text.get_text()
+        for text in axes.texts
+    }
+    assert said == {(0, 2): "×", (0, 3): "+", (1, 0): "max", (2, 1): "min"}
+    assert sum(isinstance(patch, Rectangle) for patch in axes.patches) == STRUCTURE.size
+
+
+def test_labels_and_letters_are_legible(axes):
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "max",
+        "min",
+        "scale",
+        "shift",
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["input", "h1", "h2"]
+    assert axes.get_title() == "found 1"
+    assert axes.yaxis_inverted()
+    assert min(text.get_fontsize() for text in axes.texts) >= 7

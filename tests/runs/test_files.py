@@ -76,7 +76,12 @@ def test_partial_is_beside_the_file():
 
 @pytest.mark.parametrize("moment", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.open"])
 @pytest.mark.parametrize(
-    ("code", "remedy"), [(errno.ENOSPC, "there is room"), (errno.EROFS, "it can be written")]
+    ("code", "remedy"),
+    [
+        (errno.ENOSPC, "there is room"),
+        (errno.EFBIG, "there is room"),
+        (errno.EROFS, "it can be written"),
+    ],
 )
 def test_a_failure_is_one_line_and_leaves_the_earlier_file(
     tmp_path, monkeypatch, moment, code, remedy

@@ -205,14 +205,14 @@ def test_a_folder_that_was_removed_is_named(tmp_path):
 
 def test_a_folder_that_goes_while_a_checkpoint_is_saved_does_not_come_back(tmp_path, monkeypatch):
     run = RunDirectory.open(tmp_path / "run", CONFIG)
-    real = checkpoints.ocp.PyTreeCheckpointer.save
+    real = checkpoints.ocp.v1.save
 
-    def save(self, folder, *arguments):
+    def save(folder, *arguments):
         (tmp_path / "run").rename(tmp_path / "gone")
-        real(self, folder, *arguments)
+        real(folder, *arguments)
         assert folder.exists()
 
-    monkeypatch.setattr(checkpoints.ocp.PyTreeCheckpointer, "save", save)
+    monkeypatch.setattr(checkpoints.ocp.v1, "save", save)
     with pytest.raises(UserError, match="removed while the run worked in it"):
         save_pytree(tmp_path / "run" / "checkpoints" / "a" / "b", {"w": np.ones(2)}, {})
     run.close()

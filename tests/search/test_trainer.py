@@ -264,7 +264,9 @@ def test_layout_covers_everybody_once(count, limit):
     assert size % width == 0
     assert size < limit + width
     # As small as chunks of this limit can be, or not a third more work.
-    smallest = -(-(-(-count // -(-count // limit))) // width) * width
+    chunks = -(-count // limit)
+    largest = -(-count // chunks)
+    smallest = -(-largest // width) * width
     assert size * len(parts) <= smallest * -(-count // smallest) * 4 / 3
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kapl_jax.explain.block_pictures import draw_structure
+from kapl_jax.explain.formulas import draw_structure
 from kapl_jax.methods.by_relation import BY_RELATION, by_relation
 from kapl_jax.runs.report.formatting import count
 from kapl_jax.runs.report.presentation import Presentation, Words

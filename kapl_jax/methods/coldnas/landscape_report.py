@@ -86,21 +86,21 @@ class Landscape:
         return self.direction if proxy == _INHERITED else 1.0
 
     def choice(self, proxy: str) -> int:
-        """Return the place of the structure that a proxy takes for the best."""
+        """Return the index of the structure that a proxy takes for the best."""
         return int(np.nanargmax(self.proxy_direction(proxy) * self.proxies[proxy]))
 
-    def rank(self, place: int) -> int:
+    def rank(self, index: int) -> int:
         """Return the true rank of a structure, from 1."""
-        return 1 + int(np.sum(self.direction * self.truth > self.direction * self.truth[place]))
+        return 1 + int(np.sum(self.direction * self.truth > self.direction * self.truth[index]))
 
 
 def landscape(runs: Mapping[str, Run]) -> Section | None:
     """Return for each run with a landscape its figures and how proxies agree with the truth."""
     blocks: list[Block] = []
-    for place, (label, run) in enumerate(runs.items()):
+    for index, (label, run) in enumerate(runs.items()):
         found = _read((run.results or {}).get("landscape"))
         if found:
-            blocks += _blocks(found, in_brackets(label), f"landscape{place}")
+            blocks += _blocks(found, in_brackets(label), f"landscape{index}")
     if not blocks:
         return None
     lead = (
@@ -211,9 +211,9 @@ def _choices(found: Landscape) -> Table:
     return Table(header, rows, frozenset({0, 3}), frozenset({0}), caption)
 
 
-def _choice_cells(found: Landscape, place: int) -> list[str]:
-    rank = f"{count(found.rank(place))} of {count(len(found.truth))}"
-    return [structure_text(found.structures[place]), number(found.truth[place]), rank]
+def _choice_cells(found: Landscape, index: int) -> list[str]:
+    rank = f"{count(found.rank(index))} of {count(len(found.truth))}"
+    return [structure_text(found.structures[index]), number(found.truth[index]), rank]
 
 
 def _sizes(found: Landscape, suffix: str, name: str) -> Figure:
@@ -273,7 +273,7 @@ class Panel:
         proxy: float[N], its values.
         truth: float[N], the true values.
         operations: int[N], operations of each structure.
-        chosen: Place of the structure that the proxy would choose.
+        chosen: Index of the structure that the proxy would choose.
     """
 
     title: str
@@ -329,8 +329,8 @@ def _draw_panel(axes: Axes, panel: Panel, shades: ListedColormap, norm: Boundary
 
 def _shades_of_counts(most: int) -> tuple[ListedColormap, BoundaryNorm]:
     """Return a shade for each of the numbers 0 to `most`."""
-    places = np.linspace(*_SHADES, most + 1)
-    shades = ListedColormap([to_hex(colour) for colour in colormaps["viridis"](places)])
+    indices = np.linspace(*_SHADES, most + 1)
+    shades = ListedColormap([to_hex(colour) for colour in colormaps["viridis"](indices)])
     return shades, BoundaryNorm(np.arange(most + 2) - 0.5, most + 1)
 
 
@@ -347,8 +347,8 @@ def _draw_sizes(operations: np.ndarray, values: np.ndarray, y_label: str) -> Dra
     for size in np.unique(operations):
         group = values[operations == size]
         # Side by side in their order, so that all are seen.
-        places = size + np.linspace(-0.35, 0.35, len(group) + 2)[1:-1]
-        axes.scatter(places, group, s=14, alpha=0.55, color=SERIES[0], linewidths=0)
+        indices = size + np.linspace(-0.35, 0.35, len(group) + 2)[1:-1]
+        axes.scatter(indices, group, s=14, alpha=0.55, color=SERIES[0], linewidths=0)
         axes.hlines(np.median(group), size - 0.4, size + 0.4, color=INK, linewidth=2)
     plain_axes(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

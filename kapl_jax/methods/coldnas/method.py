@@ -12,11 +12,11 @@ from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.data.registry import RATINGS
 from kapl_jax.evaluation.objectives import sign
 from kapl_jax.methods.coldnas.defaults import SUGGESTED
+from kapl_jax.methods.coldnas.explanations import example_users
 from kapl_jax.methods.coldnas.landscape import landscape_results
 from kapl_jax.methods.coldnas.presentation import PRESENTATION
 from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.methods.coldnas.pruning import Pruning
-from kapl_jax.methods.coldnas.reasons import reasons
 from kapl_jax.methods.coldnas.recommender import (
     ColdNASRecommender,
     UserExplanationQuestion,
@@ -47,12 +47,13 @@ def _summary(finished: Finished) -> dict[str, Any]:
     pipeline = finished.pipeline
     settings, data = cast(ColdNASSettings, pipeline.settings), cast(ColdStartData, pipeline.data)
     problem, best = cast(ColdNASProblem, finished.problem), finished.best.structure
+    users = example_users(RatingModel(finished.model))
     results: dict[str, Any] = {
         "best": {"embedding_dim": problem.options.embedding_dim},
         "objective": settings.objective,
         "adapted_per_user": adapted_per_user(problem.options, data, best),
         "unseen_items": unseen_items(data),
-        "reasons": reasons(RatingModel(finished.model)),
+        "reasons": {"users": [one.to_json() for one in users]},
     }
     before = [one for one in finished.contenders if one.name != "pruned"]
     pruning = pruned(pipeline, before)

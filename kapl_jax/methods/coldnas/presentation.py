@@ -9,8 +9,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kapl_jax.explain.modulation_pictures import draw_modulation, influence_figure, phi_figure
-from kapl_jax.explain.reasons import Influence, PhiPath, UserReasons, read_reasons
+from kapl_jax.explain.modulation import draw_modulation
+from kapl_jax.explain.user_explanation import (
+    Influence,
+    UserExplanation,
+    influence_figure,
+    phi_figure,
+)
 from kapl_jax.methods.coldnas.landscape_report import LANDSCAPE, landscape
 from kapl_jax.runs.report import summary
 from kapl_jax.runs.report.formatting import count, metric_value, number
@@ -27,7 +32,7 @@ from kapl_jax.runs.report.section import Block, Figure, Section, Table, in_brack
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.results_shape import METRICS
 from kapl_jax.runs.run_directory import Run
-from kapl_jax.runs.shapes import Shape, array, texts
+from kapl_jax.runs.shapes import Shape, texts
 from kapl_jax.runs.shapes import number as is_number
 
 # In the order of the table; "protocols" of the results has for each the metrics of each model.
@@ -70,7 +75,7 @@ def _chain(found: Mapping[str, Any], run: Run) -> Table:
     metric = summary.main_metric(run)
     rows = [[one["formula"], number(one[metric])] for one in found["chain"]]
     kept = frozenset(
-        place for place, one in enumerate(found["chain"]) if one["formula"] == found["formula"]
+        index for index, one in enumerate(found["chain"]) if one["formula"] == found["formula"]
     )
     caption = (
         "In bold the smallest found that keeps the share of the gain that --keep_gain asks for."
@@ -137,8 +142,8 @@ def _published_table(
     ]
     header = ["Model", "Figures", *(metric_label(name) for name in names)]
     strong = frozenset(
-        place
-        for place, line in enumerate(lines)
+        index
+        for index, line in enumerate(lines)
         if found and line.model == found.name and line.origin in _PROTOCOLS.values()
     )
     source = f"Published figures: {entry['source']}." if entry.get("source") else ""
@@ -146,76 +151,79 @@ def _published_table(
     return Table(header, rows, frozenset({0, 1}), strong, caption, heading=heading)
 
 
-def reasons(runs: Mapping[str, Run]) -> Section | None:
-    """Return for each run that holds reasons its pictures of φ and of influential items."""
+def explanations(runs: Mapping[str, Run]) -> Section | None:
+    """Return for each run that explains users its pictures of φ and of influential items."""
     blocks: list[Block] = []
-    for place, (label, run) in enumerate(runs.items()):
-        users = read_reasons((run.results or {}).get("reasons"))
-        blocks += _user_blocks(users, in_brackets(label), f"reasons{place}")
+    for index, (label, run) in enumerate(runs.items()):
+        entries = ((run.results or {}).get("reasons") or {}).get("users") or []
+        users = [UserExplanation.from_json(entry) for entry in entries]
+        blocks += _user_blocks(users, in_brackets(label), f"explanations{index}")
     if not blocks:
         return None
     lead = (
         "For a few users: how their modulation parameters φ move as rated items are added, "
         "and which of the items weigh most in a prediction."
     )
-    return Section("reasons", "Reasons", lead, blocks)
+    return Section("explanations", "Explanations", lead, blocks)
 
 
-def _user_blocks(users: Sequence[UserReasons], suffix: str, name: str) -> list[Block]:
+def _user_blocks(users: Sequence[UserExplanation], suffix: str, name: str) -> list[Block]:
     blocks: list[Block] = []
-    paths = {one.user: one.phi for one in users if one.phi is not None}
-    if drawn := {user: phi for user, phi in paths.items() if phi.operations and phi.projection}:
-        blocks.append(_phi(drawn, suffix, f"{name}-phi"))
-    if rows := [row for user, phi in paths.items() for row in _norm_rows(user, phi)]:
+    if any(user.moves for user in users):
+        blocks.append(_phi(users, suffix, f"{name}-phi"))
+    if rows := [row for user in users for row in _norm_rows(user)]:
         header = ["User", "Position", "Operation", "Norm of φ, by support items"]
         fold = f"How far φ is from zero{suffix}, {count(len(rows))} rows"
         blocks.append(Table(header, rows, frozenset({0, 2, 3}), fold=fold))
-    if found := {one.user: one.influence for one in users if one.influence is not None}:
-        blocks.append(_influence(found, suffix, f"{name}-influence"))
+    if any(user.is_influenced for user in users):
+        blocks.append(_influence(users, suffix, f"{name}-influence"))
     return blocks
 
 
-def _phi(paths: dict[str, PhiPath], suffix: str, name: str) -> Figure:
+def _phi(users: Sequence[UserExplanation], suffix: str, name: str) -> Figure:
     words = "; ".join(
-        f"{user} from {count(path.support_sizes[0])} to {count(path.support_sizes[-1])} items"
-        for user, path in paths.items()
+        f"{one.user} from {count(one.support_sizes[0])} to {count(one.support_sizes[-1])} items"
+        for one in users
+        if one.moves
     )
-    svg = to_svg(phi_figure(paths), name, f"How φ moves with the support set. {words}")
+    svg = to_svg(phi_figure(users), name, f"How φ moves with the support set. {words}")
     caption = (
-        "A path a user, from the fewest items (hollow) to the whole support set; numbers are "
+        "A path per user, from the fewest items (hollow) to the whole support set; numbers are "
         "support items, and dots grow with them. The plane is that in which φ of all "
         "these users varies most; each axis has a scale of its own."
     )
     return Figure(svg, caption, f"How φ moves with the support set{suffix}")
 
 
-def _norm_rows(user: str, phi: PhiPath) -> list[list[str]]:
+def _norm_rows(user: UserExplanation) -> list[list[str]]:
     """Return a row for each operation of the structure: its norm at each size."""
+    if (phi := user.phi) is None or not phi.norms:
+        return []
+    by_operation = zip(phi.positions, phi.operations, zip(*phi.norms, strict=True), strict=True)
     return [
         [
-            user,
+            user.user,
             count(position),
             operation,
             " → ".join(
-                f"{count(size)}: {norms[place]:.3g}"
-                for size, norms in zip(phi.support_sizes, phi.norms, strict=False)
+                f"{count(size)}: {norm:.3g}"
+                for size, norm in zip(user.support_sizes, norms, strict=True)
             ),
         ]
-        for place, (position, operation) in enumerate(
-            zip(phi.positions, phi.operations, strict=True)
-        )
-        if phi.norms
+        for position, operation, norms in by_operation
     ]
 
 
-def _influence(influences: dict[str, Influence], suffix: str, name: str) -> Figure:
+def _influence(users: Sequence[UserExplanation], suffix: str, name: str) -> Figure:
     words = "; ".join(
-        f"{user}, {one.query_item}: {_heaviest(one)}" for user, one in influences.items()
+        f"{one.user}, {one.influence.query_item}: {_heaviest(one.influence)}"
+        for one in users
+        if one.influence is not None and one.influence.items
     )
-    svg = to_svg(influence_figure(influences), name, f"Items that weigh most. {words}")
+    svg = to_svg(influence_figure(users), name, f"Items that weigh most. {words}")
     caption = (
-        "The prediction for one item a user: with each support item, less what it would be without "
-        "it. To the right the item raises the prediction, to the left it lowers it."
+        "The prediction for one item per user: with each support item, less what it would be "
+        "without it. To the right the item raises the prediction, to the left it lowers it."
     )
     return Figure(svg, caption, f"Support items that weigh most{suffix}")
 
@@ -259,25 +267,7 @@ _SHAPE: Shape = {
         "rows?": [{"name": str}],
         "protocols?": {str: {str: METRICS}},
     },
-    "reasons?": {
-        "users?": [
-            {
-                "user": str,
-                "support_sizes": array,
-                "phi?": {
-                    "positions": array,
-                    "operations": texts,
-                    "norms": array,
-                    "projection": array,
-                },
-                "influence?": {
-                    "query_item": str,
-                    "prediction": is_number,
-                    "items": [{"item": str, "rating": is_number, "effect": is_number}],
-                },
-            }
-        ]
-    },
+    "reasons?": {"users?": [UserExplanation]},
 }
 
 PRESENTATION = Presentation(
@@ -285,6 +275,6 @@ PRESENTATION = Presentation(
     sizes=("users", "items"),
     draw=draw_modulation,
     facts=_facts,
-    sections=(pruning, published, landscape, reasons),
+    sections=(pruning, published, landscape, explanations),
     shape=_SHAPE,
 )

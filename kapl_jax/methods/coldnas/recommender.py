@@ -18,7 +18,8 @@ from kapl_jax.data.user_csv import (
 )
 from kapl_jax.episodes.tasks import ExampleSets, Tasks
 from kapl_jax.errors import UserError
-from kapl_jax.methods.coldnas.reasons import reasons_of
+from kapl_jax.explain.user_explanation import ModulationExplanation
+from kapl_jax.methods.coldnas.explanations import explain_users
 from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.runs.program import print_warnings
 from kapl_jax.runs.settings import Settings, setting
@@ -115,7 +116,7 @@ class ColdNASRecommender:
         ]
         return [Recommendations(found, user.warnings)]
 
-    def explain(self, question: UserExplanationQuestion) -> dict[str, Any]:
+    def explain(self, question: UserExplanationQuestion) -> ModulationExplanation:
         """Return why an item, by default the best one, is predicted as it is for a user.
 
         Raises:
@@ -125,12 +126,11 @@ class ColdNASRecommender:
         user = self._new_user(question.ratings, question.user_features)
         print_warnings(user.warnings)
         items = self._named(question.item) if question.item else self._unrated(user)
-        found = reasons_of(self.model, [self._task(user, items)], ["this user"])
-        return {
-            "structure": self.model.record.get("formula", ""),
-            "expressions": self.model.record.get("expressions", []),
-            **found,
-        }
+        return ModulationExplanation(
+            structure=self.model.record.get("formula", ""),
+            expressions=tuple(self.model.record.get("expressions", [])),
+            users=explain_users(self.model, [self._task(user, items)], ["this user"]),
+        )
 
     def _new_user(self, ratings: str, features: str) -> NewUser:
         """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""

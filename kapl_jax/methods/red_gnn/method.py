@@ -19,9 +19,9 @@ from kapl_jax.methods.graph_predictor import (
 from kapl_jax.methods.method import Method
 from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer
 from kapl_jax.methods.red_gnn.defaults import SUGGESTED
+from kapl_jax.methods.red_gnn.explanations import RedGNNExplainer, example_answers
 from kapl_jax.methods.red_gnn.presentation import PRESENTATION
 from kapl_jax.methods.red_gnn.problem import RedGNNProblem
-from kapl_jax.methods.red_gnn.reasons import RedGNNExplainer, example_reasons
 from kapl_jax.methods.red_gnn.settings import RedGNNSettings, reasoning_options
 from kapl_jax.methods.red_gnn.tasks import Tasks, make_tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
@@ -63,12 +63,9 @@ def _explanations(finished: Finished) -> dict[str, Any]:
     if not settings.explained_answers:
         return {}
     trained = TrainedRedGNN(finished.model)
-    mean = float(
-        np.mean([one.record["test"]["mrr"] for one in finished.outcomes[finished.best.name]])
-    )
     rules = RedGNNExplainer(trained).rules(settings.explained_answers)
-    rules["mrr"]["model"] = mean
-    return {"paths": example_reasons(trained, settings.example_answers), "rules": rules}
+    examples = example_answers(trained, settings.example_answers)
+    return {"paths": [one.to_json() for one in examples], "rules": rules.to_json()}
 
 
 def _by_group(tasks: Tasks, ranks: np.ndarray) -> dict[str, Any]:

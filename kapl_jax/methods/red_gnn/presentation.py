@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from kapl_jax.explain.digraph_pictures import digraph_figure
-from kapl_jax.explain.reasoning import Explained, path_text, read_explained, steps_text
+from kapl_jax.explain.reasoning import AnswerExplanation
+from kapl_jax.explain.rules import RuleRanking, RuleRow, RulesExplanation
 from kapl_jax.methods.by_relation import BY_RELATION, by_relation
 from kapl_jax.runs.report.formatting import count, number
 from kapl_jax.runs.report.presentation import Presentation, Words
@@ -22,10 +22,8 @@ from kapl_jax.runs.report.section import (
 from kapl_jax.runs.report.svg import to_svg
 from kapl_jax.runs.results_shape import METRICS
 from kapl_jax.runs.run_directory import Run
-from kapl_jax.runs.shapes import Shape, array, texts
+from kapl_jax.runs.shapes import Shape
 from kapl_jax.runs.shapes import number as is_number
-
-Row = Mapping[str, Any]
 
 _FORMULAS_SHOWN = 5
 _ROWS_A_RELATION = 3
@@ -38,14 +36,14 @@ _HEADER = (
 def paths(runs: Mapping[str, Run]) -> Section | None:
     """Return for each run that explains answers the digraph of each and its strongest paths.
 
-    It reads a list of what `explain.reasoning.explain_answer` makes; answers out of reach are left
-    out.
+    Answers out of reach are left out.
     """
     blocks: list[Block] = []
-    for place, (label, run) in enumerate(runs.items()):
-        explained = read_explained((run.results or {}).get("paths"))
+    for index, (label, run) in enumerate(runs.items()):
+        entries = (run.results or {}).get("paths") or []
+        explained = [AnswerExplanation.from_json(entry) for entry in entries]
         for shown, one in enumerate(one for one in explained if one.is_drawable):
-            blocks += _path_blocks(one, in_brackets(label), f"paths{place}-{shown}")
+            blocks += _path_blocks(one, in_brackets(label), f"paths{index}-{shown}")
     if not blocks:
         return None
     lead = (
@@ -55,19 +53,18 @@ def paths(runs: Mapping[str, Run]) -> Section | None:
     return Section("paths", "Paths", lead, blocks)
 
 
-def _path_blocks(one: Explained, suffix: str, name: str) -> list[Block]:
-    strongest = path_text(one.entity, one.paths[0])
+def _path_blocks(one: AnswerExplanation, suffix: str, name: str) -> list[Block]:
+    entity = one.query.entity
+    strongest = one.paths[0].text(entity)
     svg = to_svg(digraph_figure(one), name, f"Digraph of {one.title}. Strongest path: {strongest}")
     score = "" if one.score is None else f" The model's score of the answer: {number(one.score)}."
     hidden = sum(one.left_out)
     cut = f" {count(hidden)} weaker edges are left out." if hidden else ""
     caption = (
-        "From left to right a column a step. Wider and stronger lines are edges with more "
+        "From left to right a column per step. Wider and stronger lines are edges with more "
         f"attention; the band is the strongest path.{score}{cut}"
     )
-    rows = [
-        [steps_text(one.entity, path), number(path.weight), count(path.walks)] for path in one.paths
-    ]
+    rows = [[path.arrows(entity), number(path.weight), count(path.walks)] for path in one.paths]
     note = "Weight: product of attention along the strongest of a path's walks."
     return [
         Figure(svg, caption, f"{one.title}{suffix}"),
@@ -76,15 +73,11 @@ def _path_blocks(one: Explained, suffix: str, name: str) -> list[Block]:
 
 
 def rules(runs: Mapping[str, Run]) -> Section | None:
-    """Return for each run that holds rules how they do, the heaviest, and all of them.
-
-    It reads `{"mrr": {"rules", "model"}, "table": [row]}`, rows as `explain.rule_measures` makes
-    them; either may be missing.
-    """
+    """Return for each run that holds rules how they do, the heaviest, and all of them."""
     blocks: list[Block] = []
     for label, run in runs.items():
-        entry = (run.results or {}).get("rules") or {}
-        blocks += _rule_blocks(entry, in_brackets(label))
+        found = RulesExplanation.from_json((run.results or {}).get("rules") or {})
+        blocks += _rule_blocks(found, in_brackets(label))
     if not blocks:
         return None
     lead = (
@@ -94,16 +87,16 @@ def rules(runs: Mapping[str, Run]) -> Section | None:
     return Section("rules", "Rules", lead, blocks)
 
 
-def _rule_blocks(entry: Mapping[str, Any], suffix: str) -> list[Block]:
-    table: Sequence[Row] = entry.get("table") or []
+def _rule_blocks(found: RulesExplanation, suffix: str) -> list[Block]:
+    table = found.table
     blocks: list[Block] = []
-    if facts := _rule_facts(entry.get("mrr") or {}, table):
+    if facts := _rule_facts(found):
         blocks.append(Facts(facts, f"Rules and model{suffix}"))
     if not table:
         return blocks
-    heaviest = sorted(table, key=lambda row: -row["weight"])[:_FORMULAS_SHOWN]
-    text = "\n".join(str(row["rule"]) for row in heaviest)
-    source = "\n".join(str(row["latex"]) for row in heaviest if row.get("latex"))
+    heaviest = sorted(table, key=lambda row: -row.weight)[:_FORMULAS_SHOWN]
+    text = "\n".join(row.rule for row in heaviest)
+    source = "\n".join(row.latex for row in heaviest if row.latex)
     blocks.append(Formula(text, source, f"The heaviest rules{suffix}"))
     best, ranked = _by_relation(table)
     blocks.append(_rule_table(best, f"The heaviest rules of each relation{suffix}", ""))
@@ -112,39 +105,39 @@ def _rule_blocks(entry: Mapping[str, Any], suffix: str) -> list[Block]:
     return blocks
 
 
-def _rule_facts(mrr: Mapping[str, Any], table: Sequence[Row]) -> list[tuple[str, str]]:
+def _rule_facts(found: RulesExplanation) -> list[tuple[str, str]]:
     facts = []
-    if mrr:
-        facts.append(("Test MRR of the rules alone", number(mrr.get("rules"))))
-        facts.append(("Test MRR of the model", number(mrr.get("model"))))
-    if table:
-        facts.append(("Rules", count(len(table))))
+    if found.mrr != RuleRanking():
+        facts.append(("Test MRR of the rules alone", number(found.mrr.rules)))
+        facts.append(("Test MRR of the model", number(found.mrr.model)))
+    if found.table:
+        facts.append(("Rules", count(len(found.table))))
     return facts
 
 
-def _by_relation(table: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+def _by_relation(table: Sequence[RuleRow]) -> tuple[list[RuleRow], list[RuleRow]]:
     """Return the heaviest rules of each relation, and all rules, by relation and weight."""
-    relations: dict[str, list[Row]] = {}
-    for row in sorted(table, key=lambda row: -row["weight"]):
-        relations.setdefault(str(row["relation"]), []).append(row)
+    relations: dict[str, list[RuleRow]] = {}
+    for row in sorted(table, key=lambda row: -row.weight):
+        relations.setdefault(row.relation, []).append(row)
     best = [row for name in sorted(relations) for row in relations[name][:_ROWS_A_RELATION]]
     return best, [row for name in sorted(relations) for row in relations[name]]
 
 
-def _rule_table(rows: Sequence[Row], heading: str, fold: str) -> Table:
+def _rule_table(rows: Sequence[RuleRow], heading: str, fold: str) -> Table:
     cells = []
     for row in rows:
         # Pairs of a rule that joins very many are counted on a sample.
-        about = "≈ " if row.get("counted", 1.0) < 1.0 else ""
+        about = "≈ " if row.counted < 1.0 else ""
         cells.append(
             [
-                str(row["relation"]),
-                str(row["rule"]),
-                count(row["answers"]),
-                number(row["weight"]),
-                about + count(row["support"]),
-                about + number(row["confidence"]),
-                about + number(row["head_coverage"]),
+                row.relation,
+                row.rule,
+                count(row.answers),
+                number(row.weight),
+                about + count(row.support),
+                about + number(row.confidence),
+                about + number(row.head_coverage),
             ]
         )
     caption = (
@@ -153,59 +146,17 @@ def _rule_table(rows: Sequence[Row], heading: str, fold: str) -> Table:
         "their share of the pairs for which the body holds; head coverage: their share of the "
         "facts of the relation."
     )
-    if any(row.get("counted", 1.0) < 1.0 for row in rows):
+    if any(row.counted < 1.0 for row in rows):
         caption += " ≈: counted on a sample of X, as the rule joins too many pairs."
     return Table(_HEADER, cells, frozenset({0, 1}), caption=caption, fold=fold, heading=heading)
-
-
-def _steps(value: object) -> bool:
-    return isinstance(value, list) and all(texts(step) and len(step) == 3 for step in value)
-
-
-def _layers(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(layer, list)
-        and all(
-            isinstance(edge, dict)
-            and all(isinstance(edge.get(name), str) for name in ("source", "relation", "target"))
-            and is_number(edge.get("weight"))
-            for edge in layer
-        )
-        for layer in value
-    )
 
 
 _SHAPE: Shape = {
     **BY_RELATION,
     "by_file?": {str: METRICS},
     "reach?": {str: is_number},
-    "paths?": [
-        {
-            "query": {"entity": str, "relation": str},
-            "answer": str,
-            "score?": is_number,
-            "layers?": _layers,
-            "left_out?": array,
-            "paths?": [{"steps": _steps, "walk?": _steps, "weight": is_number, "walks?": int}],
-            "rules?": [{"rule": str, "confidence?": is_number}],
-        }
-    ],
-    "rules?": {
-        "mrr?": {"rules?": is_number, "model?": is_number},
-        "table?": [
-            {
-                "relation": str,
-                "rule": str,
-                "latex?": str,
-                "answers": is_number,
-                "weight": is_number,
-                "support": is_number,
-                "confidence": is_number,
-                "head_coverage": is_number,
-                "counted?": is_number,
-            }
-        ],
-    },
+    "paths?": [AnswerExplanation],
+    "rules?": {"mrr?": RuleRanking, "table?": [RuleRow]},
 }
 
 PRESENTATION = Presentation(

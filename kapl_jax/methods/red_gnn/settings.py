@@ -110,7 +110,9 @@ class RedGNNSettings(GraphSettings):
         32768, "Edges of a query in a layer, with --top_k.", low=1, high=(1 << 24) - 1
     )
     explained_answers: int = setting(
-        500, "Right validation answers whose paths make rules at the end; 0: no reasons.", low=0
+        500,
+        "Right validation answers whose paths make rules at the end; 0: no explanations.",
+        low=0,
     )
     example_answers: int = setting(4, "Test answers whose paths the report shows.", low=1)
     regime: str = setting(

@@ -23,7 +23,7 @@ class AskedGraph:
         graph: The knowledge graph.
         answers: Reads queries about it and names answers.
         reasoner: The model over its known triples.
-        names: Of entities and relations, for reasons.
+        names: Of entities and relations, for explanations.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class TrainedRedGNN:
     Attributes:
         tasks: What it was trained and tested on.
         graphs: What can be asked about: of an inductive pair the second graph and then the first.
+        test_mrr: MRR of the model in test, None where it is not known.
     """
 
     def __init__(self, model: TrainedModel) -> None:
         """Ask a trained model."""
         self.tasks: Tasks = model.data
+        self.test_mrr = model.test.get("mrr")
         data, settings = self.tasks.source, model.settings
         limits = {"top_k": settings.top_k, "most_edges": settings.most_edges}
         described = (model.variables["params"], {**model.record, **limits})

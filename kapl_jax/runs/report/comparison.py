@@ -1,4 +1,4 @@
-"""Runs side by side: one row a run, as text, Markdown or JSON."""
+"""Runs side by side: one row per run, as text, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -81,22 +81,22 @@ def columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
 
 
 def text_columns(header: Sequence[str]) -> frozenset[int]:
-    """Return the places of the columns that hold text and are aligned to the left."""
+    """Return the indices of the columns that hold text and are aligned to the left."""
     texts = {"Run", "Method", "Dataset", "Searcher", "Status", "Best", "Device"}
-    return frozenset(place for place, title in enumerate(header) if title in texts)
+    return frozenset(index for index, title in enumerate(header) if title in texts)
 
 
 def as_text(rows: Sequence[Row]) -> str:
     """Return the table of runs with aligned columns, for a terminal."""
     header, cells = columns(rows)
     lines = [header, *cells]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
     lines.insert(1, ["-" * width for width in widths])
     left = text_columns(header)
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if index in left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     )
@@ -106,7 +106,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """Return the table of runs in Markdown."""
     header, cells = columns(rows)
     left = text_columns(header)
-    rule = [":---" if place in left else "---:" for place in range(len(header))]
+    rule = [":---" if index in left else "---:" for index in range(len(header))]
     escaped = [[cell.replace("|", r"\|") for cell in line] for line in [header, rule, *cells]]
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 

@@ -32,7 +32,7 @@ class Search:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Values of one run, one a category, NaN where it has none."""
+    """Values of one run, one per category, NaN where it has none."""
 
     label: str
     values: Sequence[float]
@@ -91,8 +91,8 @@ def trajectory(
     """
     figure, axes = _new(3.9)
     finite = [value for one in searches for value in one.values if math.isfinite(value)]
-    for place, one in enumerate(searches):
-        colour, dash = SERIES[place % len(SERIES)], _DASHES[place % len(_DASHES)]
+    for index, one in enumerate(searches):
+        colour, dash = SERIES[index % len(SERIES)], _DASHES[index % len(_DASHES)]
         count = np.arange(1, len(one.values) + 1)
         dots: dict[str, Any] = {
             "s": 13,
@@ -108,8 +108,8 @@ def trajectory(
             "label": literal(one.label),
         }
         axes.step(count, _gaps(one.best), where="post", **line)
-    for place, level in enumerate(levels):
-        dash = _DASHES[1 + place % 3]
+    for index, level in enumerate(levels):
+        dash = _DASHES[1 + index % 3]
         axes.axhline(
             level.value, label=literal(level.label), color=INK, linestyle=dash, linewidth=1.2
         )
@@ -132,7 +132,7 @@ def results(rows: Sequence[Row], x_label: str) -> Figure:
     Points, not bars: bars would have to start at zero, where good models look all alike.
     """
     figure, axes = _new(0.9 + 0.34 * len(rows))
-    places = np.arange(len(rows))
+    indices = np.arange(len(rows))
     splits = (
         ("validation", "o", -0.14, SERIES[0], [row.valid for row in rows]),
         ("test", "D", 0.14, SERIES[1], [row.test for row in rows]),
@@ -140,7 +140,7 @@ def results(rows: Sequence[Row], x_label: str) -> Figure:
     for label, marker, shift, colour, intervals in splits:
         axes.errorbar(
             [math.nan if i is None else i.mean for i in intervals],
-            places + shift,
+            indices + shift,
             xerr=[0.0 if i is None else i.std for i in intervals],
             fmt=marker,
             markersize=5,
@@ -149,10 +149,10 @@ def results(rows: Sequence[Row], x_label: str) -> Figure:
             capsize=2.5,
             label=label,
         )
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.stressed:
-            axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.14, linewidth=0)
-    axes.set_yticks(places, [literal(row.label) for row in rows])
+            axes.axhspan(index - 0.5, index + 0.5, color=MUTED, alpha=0.14, linewidth=0)
+    axes.set_yticks(indices, [literal(row.label) for row in rows])
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_fontweight("bold" if row.stressed else "normal")
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -171,28 +171,28 @@ def _ends(interval: Interval) -> tuple[float, float]:
 
 
 def bars(categories: Sequence[str], groups: Sequence[Group], x_label: str) -> Figure:
-    """Draw horizontal bars from zero, one a category and group, with their values.
+    """Draw horizontal bars from zero, one per category and group, with their values.
 
     Args:
         categories: Labels of the categories.
-        groups: For each run its label and one value a category, NaN where it has none.
+        groups: For each run its label and one value per category, NaN where it has none.
         x_label: What the bars measure.
     """
     height = 0.8 / len(groups)
     figure, axes = _new(1.0 + len(categories) * max(0.36, 0.24 * len(groups)))
-    places = np.arange(len(categories))
-    for place, group in enumerate(groups):
-        middle = places - 0.4 + height * (place + 0.5)
+    indices = np.arange(len(categories))
+    for index, group in enumerate(groups):
+        middle = indices - 0.4 + height * (index + 0.5)
         drawn = axes.barh(
             middle,
             np.nan_to_num(np.asarray(group.values, dtype=float)),
             height=height * 0.9,
-            color=SERIES[place % len(SERIES)],
+            color=SERIES[index % len(SERIES)],
             label=literal(group.label),
         )
         values = ["" if math.isnan(value) else f"{value:.3f}" for value in group.values]
         axes.bar_label(drawn, values, padding=3, color=INK, fontsize=9)
-    axes.set_yticks(places, [literal(category) for category in categories])
+    axes.set_yticks(indices, [literal(category) for category in categories])
     axes.set_ylim(len(categories) - 0.5, -0.5)
     axes.set_xlabel(x_label)
     axes.margins(x=0.12)
@@ -204,16 +204,16 @@ def bars(categories: Sequence[str], groups: Sequence[Group], x_label: str) -> Fi
 
 
 def scatter(points: Sequence[Point], groups: Sequence[str], y_label: str) -> Figure:
-    """Draw quality against the number of parameters, one colour and marker a group."""
+    """Draw quality against the number of parameters, one colour and marker per group."""
     figure, axes = _new(3.9)
-    for place, group in enumerate(groups):
-        members = [point for point in points if point.group == place]
+    for index, group in enumerate(groups):
+        members = [point for point in points if point.group == index]
         axes.errorbar(
             [point.x for point in members],
             [point.y.mean for point in members],
             yerr=[point.y.std for point in members],
-            fmt=_MARKERS[place % len(_MARKERS)],
-            color=SERIES[place % len(SERIES)],
+            fmt=_MARKERS[index % len(_MARKERS)],
+            color=SERIES[index % len(SERIES)],
             markersize=6,
             alpha=0.85,
             elinewidth=1,

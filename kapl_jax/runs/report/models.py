@@ -55,8 +55,8 @@ def final_models(run: Run) -> list[Model]:
     """
     results = run.results or {}
     searched = [
-        _model(run, entry.get("name") or f"searched-{place}", entry, searched=True)
-        for place, entry in enumerate(results.get("searched") or [], start=1)
+        _model(run, entry.get("name") or f"searched-{index}", entry, searched=True)
+        for index, entry in enumerate(results.get("searched") or [], start=1)
     ]
     baselines = [
         _model(run, name, entry, searched=False)

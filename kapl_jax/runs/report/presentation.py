@@ -92,7 +92,7 @@ def method_sections(runs: Sequence[Run], presentations: Presentations) -> list[S
     named = dict(zip(labels, runs, strict=True))
     offered = [make for one in presentations.values() for make in one.sections]
     found = []
-    # Of a section that several methods share the last place counts.
+    # Of a section that several methods share the last mention counts.
     for make in reversed(dict.fromkeys(reversed(offered))):
         members = {
             label: run

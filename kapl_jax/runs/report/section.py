@@ -34,9 +34,9 @@ class Table:
 
     Attributes:
         header: Titles of the columns.
-        rows: Cells, one sequence a row, as long as the header.
-        text_columns: Places of the columns aligned to the left.
-        strong_rows: Places of the rows to be stressed.
+        rows: Cells, one sequence per row, as long as the header.
+        text_columns: Indices of the columns aligned to the left.
+        strong_rows: Indices of the rows to be stressed.
         caption: What the table says, may be empty.
         fold: Title under which the table is folded away; empty to show it.
         heading: Title above it, may be empty.

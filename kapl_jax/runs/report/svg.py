@@ -15,7 +15,7 @@ from kapl_jax.drawing import GRID, INK, MUTED, SERIES, any_script
 # Colours drawn with are names for colours of the page, which has its own for light and for dark.
 _PAGE_COLOURS = {
     **{INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", "#000000": "currentColor"},
-    **{colour: f"var(--series-{place})" for place, colour in enumerate(SERIES, start=1)},
+    **{colour: f"var(--series-{index})" for index, colour in enumerate(SERIES, start=1)},
 }
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("compiled_plainly")
 def work():
     rng = np.random.default_rng(0)
     population, entities, relations, dim, triples = 4, 9, 3, 8, 21
-    return opponent.TrainingWork(
+    return opponent.BilinearWork(
         triples=np.stack([rng.integers(0, n, triples) for n in (entities, relations, entities)], 1),
         structures=rng.integers(-4, 5, (population, 4, 4)).astype(np.int8),
         entities=rng.normal(size=(population, entities, dim)).astype(np.float32),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kapl_jax.methods.coldnas.presentation import PRESENTATION, pruning, published, reasons
+from kapl_jax.methods.coldnas.presentation import PRESENTATION, explanations, pruning, published
 from kapl_jax.runs.report.section import Figure, Section, Table
 from kapl_jax.runs.run_directory import Run, read_run
 from kapl_jax.runs.shapes import fitting
@@ -114,7 +114,7 @@ def with_users(*users: Any) -> Run:
 
 
 def section_of(*users: Any) -> Section:
-    found = reasons({"": with_users(*users)})
+    found = explanations({"": with_users(*users)})
     assert found is not None
     return found
 
@@ -149,8 +149,8 @@ def test_a_structure_without_operations_has_no_path() -> None:
 
 @pytest.mark.parametrize("users", [[], [{"user": "u1", "support_sizes": [], "phi": None}]])
 def test_without_explained_users_there_is_no_section(users: list[Any]) -> None:
-    assert reasons({"": with_users(*users)}) is None
-    assert reasons({"": Run(Path("run"), {}, [], None)}) is None
+    assert explanations({"": with_users(*users)}) is None
+    assert explanations({"": Run(Path("run"), {}, [], None)}) is None
 
 
 def test_a_part_that_lacks_what_it_needs_is_left_out() -> None:

@@ -201,29 +201,29 @@ def test_a_user_who_rated_everything(recommender, folder):
     for ask in (recommend, explain):
         with pytest.raises(UserError, match="--ratings: found all 9 items of ratings rated"):
             ask(recommender, folder, *everything)
-    assert explain(recommender, folder, *everything, item="i2")["users"]
+    assert explain(recommender, folder, *everything, item="i2").users
 
 
 @pytest.mark.parametrize("item", ["i5", "Title 5"])
 def test_the_item_asked_is_explained(trained, recommender, folder, item):
     found = explain(recommender, folder, "i1,5", "i3,1", item=item)
-    influence = found["users"][0]["influence"]
+    influence = found.users[0].influence
     expected = by_hand(trained, {"i1": 5, "i3": 1})["i5"]
-    assert influence["query_item"] == "Title 5"
-    assert influence["prediction"] == pytest.approx(expected, rel=1e-5)
-    effects = {one["item"]: one["effect"] for one in influence["items"]}
+    assert influence.query_item == "Title 5"
+    assert influence.prediction == pytest.approx(expected, rel=1e-5)
+    effects = {one.item: one.effect for one in influence.items}
     without_first = by_hand(trained, {"i3": 1})["i5"]
     assert effects["Title 1"] == pytest.approx(expected - without_first, abs=1e-5)
     without_second = by_hand(trained, {"i1": 5})["i5"]
     assert effects["Title 3"] == pytest.approx(expected - without_second, abs=1e-5)
-    assert found["structure"] == "scale shift; max"
+    assert found.structure == "scale shift; max"
 
 
 def test_without_an_item_the_best_is_explained(recommender, folder):
     (best,) = recommend(recommender, folder, "i1,5", "i3,1", top=1).items
-    influence = explain(recommender, folder, "i1,5", "i3,1")["users"][0]["influence"]
-    assert influence["query_item"] == best.title
-    assert influence["prediction"] == pytest.approx(best.rating, rel=1e-5)
+    influence = explain(recommender, folder, "i1,5", "i3,1").users[0].influence
+    assert influence.query_item == best.title
+    assert influence.prediction == pytest.approx(best.rating, rel=1e-5)
 
 
 def test_an_unknown_item_is_refused_with_the_nearest(recommender, folder):

@@ -121,7 +121,7 @@ def test_parameters_are_counted(made):
     assert results["baselines"]["none"]["parameters"] == counted
 
 
-def test_reasons_are_those_of_validation_users(made):
+def test_explanations_are_those_of_validation_users(made):
     users = made[0]["reasons"]["users"]
     data = tiny_cold_start()
     assert [one["user"] for one in users] == [f"user {data.users[u]}" for u in data.valid.users[:4]]

@@ -13,7 +13,7 @@ from kapl_jax.runs.report.section import Facts, Figure, Formula, Section, Table
 from kapl_jax.runs.run_directory import Run
 from tests.explain.family_example import family_explanation
 
-ENTRIES = family_explanation()["answers"][:2]
+ENTRIES = family_explanation().to_json()["answers"][:2]
 UNREACHED = {**ENTRIES[0], "layers": [[], [], []], "paths": []}
 
 

@@ -212,7 +212,7 @@ def test_bare_results_of_another_method_have_a_page(tmp_path: Path) -> None:
 def test_a_search_for_modulation_has_its_own_sections_and_words(cold: str) -> None:
     page = Page(cold)
     assert page.sections == [
-        *("found", "trajectory", "pictures", "results", "published", "landscape", "reasons"),
+        *("found", "trajectory", "pictures", "results", "published", "landscape", "explanations"),
         *("parsimony", "hyperparameters", "settings"),
     ]
     assert "1,872 users, 3,846 items" in page.text

@@ -12,7 +12,7 @@ from kapl_jax.runs.run_directory import Run
 
 
 def hyperparameters(runs: Sequence[Run]) -> Section | None:
-    """Return a table a finished run: its models and what they were trained with."""
+    """Return a table per finished run: its models and what they were trained with."""
     tables = []
     for run, label in zip(runs, summary.labels(runs), strict=True):
         if table := _table(run, label if len(runs) > 1 else ""):

@@ -20,14 +20,14 @@ def overview(runs: Sequence[Run]) -> Section | None:
         return None
     lines = compare(runs)
     titles, cells = columns(lines)
-    kept = [place for place, title in enumerate(titles) if title not in _IN_HEADLINE]
-    header = [titles[place] for place in kept]
+    kept = [index for index, title in enumerate(titles) if title not in _IN_HEADLINE]
+    header = [titles[index] for index in kept]
     known = [name for line in lines for name in (line.metric, *line.test)]
     names = [name for name in known if name not in MINOR_METRICS]
     caption = f"Ordered by dataset, then by validation. {summary.spread_note(runs)}"
     table = Table(
         header,
-        [[row[place] for place in kept] for row in cells],
+        [[row[index] for index in kept] for row in cells],
         text_columns(header),
         caption=f"{caption} {direction_note(names)}".rstrip(),
     )

@@ -16,15 +16,15 @@ from kapl_jax.runs.run_directory import Run
 
 
 def parsimony(runs: Sequence[Run], presentations: Presentations) -> Section | None:
-    """Return parameters against the test metric, one figure a dataset."""
+    """Return parameters against the test metric, one figure per dataset."""
     groups = summary.comparable(runs)
     blocks = []
-    for place, (dataset, members) in enumerate(groups.items()):
+    for index, (dataset, members) in enumerate(groups.items()):
         names = summary.labels(members)
         if points := _points(members, names):
             heading = dataset if len(groups) > 1 else ""
             word = common_words(members, presentations).baseline
-            blocks.append(_figure(members, names, points, word, heading, f"parsimony{place}"))
+            blocks.append(_figure(members, names, points, word, heading, f"parsimony{index}"))
     if not blocks:
         return None
     ways = {sign(summary.main_metric(run)) for run in runs}
@@ -36,15 +36,15 @@ def parsimony(runs: Sequence[Run], presentations: Presentations) -> Section | No
 def _points(runs: Sequence[Run], names: Sequence[str]) -> list[figures.Point]:
     by = summary.main_metric(runs[0])
     points = []
-    for place, run in enumerate(runs):
+    for index, run in enumerate(runs):
         baseline, found = best_baseline(run), found_model(run)
         named = {model.name for model in (baseline, found) if model is not None}
-        prefix = f"{names[place]}: " if len(runs) > 1 else ""
+        prefix = f"{names[index]}: " if len(runs) > 1 else ""
         for model in final_models(run):
             if model.parameters and by in model.test:
                 reached = figures.Interval(model.test[by].mean, model.test[by].std or 0.0)
                 label = f"{prefix}{model.name}"
-                group = 2 * place + (not model.searched)
+                group = 2 * index + (not model.searched)
                 points.append(
                     figures.Point(label, group, model.parameters, reached, model.name in named)
                 )

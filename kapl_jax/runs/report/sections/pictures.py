@@ -21,13 +21,13 @@ _SHOWN_UNFINISHED = 8
 
 
 def pictures(runs: Sequence[Run], presentations: Presentations) -> Section | None:
-    """Return a gallery of searched candidates a run, best first, and one of the baselines."""
+    """Return a gallery of searched candidates per run, best first, and one of the baselines."""
     draws = [presentation_of(run, presentations).draw for run in runs]
     pairs = [(run, draw) for run, draw in zip(runs, draws, strict=True) if draw is not None]
     drawn = [run for run, _ in pairs]
     blocks: list[Block] = []
-    for place, ((run, draw), label) in enumerate(zip(pairs, summary.labels(drawn), strict=True)):
-        shown = _searched(run, draw, f"picture{place}")
+    for index, ((run, draw), label) in enumerate(zip(pairs, summary.labels(drawn), strict=True)):
+        shown = _searched(run, draw, f"picture{index}")
         heading = "Searched" if run.results else "Best so far"
         if shown:
             blocks.append(Gallery(shown, f"{heading}: {label}" if len(drawn) > 1 else heading))
@@ -45,7 +45,7 @@ def _searched(run: Run, draw: Draw, name: str) -> list[Picture]:
     if run.results is None:
         return _best_so_far(run, draw, name)
     models = [model for model in _drawable(run) if model.searched]
-    return [_picture(run, draw, model, f"{name}-{place}") for place, model in enumerate(models)]
+    return [_picture(run, draw, model, f"{name}-{index}") for index, model in enumerate(models)]
 
 
 def _drawable(run: Run) -> list[Model]:
@@ -60,8 +60,8 @@ def _baselines(runs: Sequence[tuple[Run, Draw]]) -> list[Picture]:
             if not model.searched:
                 first.setdefault((model.name, str(model.structure)), (run, draw, model))
     return [
-        _picture(run, draw, model, f"baseline{place}", with_result=len(runs) == 1)
-        for place, (run, draw, model) in enumerate(first.values())
+        _picture(run, draw, model, f"baseline{index}", with_result=len(runs) == 1)
+        for index, (run, draw, model) in enumerate(first.values())
     ]
 
 
@@ -70,12 +70,12 @@ def _best_so_far(run: Run, draw: Draw, name: str) -> list[Picture]:
     label = metric_label(summary.main_metric(run))
     return [
         Picture(
-            _drawn(draw, event["candidate"], f"{name}-{place}", str(event.get("describe", ""))),
-            str(event.get("name") or f"no. {place + 1}"),
+            _drawn(draw, event["candidate"], f"{name}-{index}", str(event.get("describe", ""))),
+            str(event.get("name") or f"no. {index + 1}"),
             str(event.get("describe", "")),
             f"valid {label} {number(summary.as_metric(run, summary.score(event)))}",
         )
-        for place, event in enumerate(events)
+        for index, event in enumerate(events)
         if symbols(event.get("candidate")) is not None
     ]
 

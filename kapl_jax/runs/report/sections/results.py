@@ -24,10 +24,10 @@ from kapl_jax.runs.run_directory import Run
 def results(runs: Sequence[Run], presentations: Presentations) -> Section | None:
     """Return for each finished run a figure and a table of its final models."""
     blocks: list[Block] = []
-    for place, (run, label) in enumerate(zip(runs, summary.labels(runs), strict=True)):
+    for index, (run, label) in enumerate(zip(runs, summary.labels(runs), strict=True)):
         if models := final_models(run):
             heading = label if len(runs) > 1 else ""
-            blocks.append(_figure(run, models, heading, f"results{place}"))
+            blocks.append(_figure(run, models, heading, f"results{index}"))
             word = presentation_of(run, presentations).words.baseline
             blocks.append(_table(run, models, word))
     if not blocks:
@@ -75,7 +75,7 @@ def _table(run: Run, models: Sequence[Model], baseline: str) -> Table:
         ]
         for model in models
     ]
-    strong = frozenset(place for place, model in enumerate(models) if _stressed(run, model))
+    strong = frozenset(index for index, model in enumerate(models) if _stressed(run, model))
     note = direction_note(name for name in [by, *names] if name not in MINOR_METRICS)
     caption = f"Ordered by validation. {summary.spread_note([run])} {note}".rstrip()
     return Table(header, rows, frozenset({0, 1}), strong, caption)

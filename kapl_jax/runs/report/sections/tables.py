@@ -31,14 +31,14 @@ def overview(runs: Sequence[Run], presentations: Presentations) -> Section | Non
         return None
     lines = compare(runs)
     titles, cells = columns(lines)
-    kept = [place for place, title in enumerate(titles) if title not in _IN_HEADLINE]
-    header = [titles[place] for place in kept]
+    kept = [index for index, title in enumerate(titles) if title not in _IN_HEADLINE]
+    header = [titles[index] for index in kept]
     known = [name for line in lines for name in (line.metric, *line.test)]
     names = [name for name in known if name not in MINOR_METRICS]
     caption = f"Ordered by dataset, then by validation. {summary.spread_note(runs)}"
     table = Table(
         header,
-        [[row[place] for place in kept] for row in cells],
+        [[row[index] for index in kept] for row in cells],
         text_columns(header),
         caption=f"{caption} {direction_note(names)}".rstrip(),
     )
@@ -46,7 +46,7 @@ def overview(runs: Sequence[Run], presentations: Presentations) -> Section | Non
 
 
 def hyperparameters(runs: Sequence[Run], presentations: Presentations) -> Section | None:
-    """Return a table a finished run: its models and what they were trained with."""
+    """Return a table per finished run: its models and what they were trained with."""
     del presentations
     tables = []
     for run, label in zip(runs, summary.labels(runs), strict=True):

@@ -17,14 +17,14 @@ from kapl_jax.runs.run_directory import Run
 
 
 def trajectory(runs: Sequence[Run], presentations: Presentations) -> Section | None:
-    """Return the best score so far against candidates trained, one figure a dataset."""
+    """Return the best score so far against candidates trained, one figure per dataset."""
     blocks = []
     groups = summary.comparable([run for run in runs if _scored(run)])
-    for place, (dataset, members) in enumerate(groups.items()):
+    for index, (dataset, members) in enumerate(groups.items()):
         heading = dataset if len(groups) > 1 else ""
         names = summary.labels(members)
         levels = _levels(members, common_words(members, presentations).baseline)
-        blocks.append(_figure(members, names, levels, heading, f"trajectory{place}"))
+        blocks.append(_figure(members, names, levels, heading, f"trajectory{index}"))
     if not blocks:
         return None
     lead = "Best validation score so far as candidates are trained; each dot is one candidate."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from kapl_jax.episodes.tasks import Tasks, left_out_masks, prefix_masks, with_supports
+from kapl_jax.explain.user_explanation import Influence, Phi, SupportItem, UserExplanation
 from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.modulation.structures import OPERATIONS
 
@@ -15,20 +15,19 @@ _USERS_SHOWN = 4
 _MOST_SIZES = 8
 
 
-def reasons(model: RatingModel) -> dict[str, Any]:
-    """Return reasons for the first few validation users, as results.json holds them.
-
-    See `reasons_of`.
-    """
+def example_users(model: RatingModel) -> tuple[UserExplanation, ...]:
+    """Return the explanations of the first few validation users, see `explain_users`."""
     data = model.data
     count = min(_USERS_SHOWN, data.valid.num_users)
     everybody = model.tasks(data.valid)
-    users = [everybody.take(np.s_[place : place + 1]) for place in range(count)]
-    names = [f"user {data.users[data.valid.users[place]]}" for place in range(count)]
-    return reasons_of(model, users, names)
+    users = [everybody.take(np.s_[index : index + 1]) for index in range(count)]
+    names = [f"user {data.users[data.valid.users[index]]}" for index in range(count)]
+    return explain_users(model, users, names)
 
 
-def reasons_of(model: RatingModel, users: Sequence[Tasks], names: Sequence[str]) -> dict[str, Any]:
+def explain_users(
+    model: RatingModel, users: Sequence[Tasks], names: Sequence[str]
+) -> tuple[UserExplanation, ...]:
     """Return how φ of some users moves as their support grows, and what ratings weigh.
 
     The projection is onto the two directions in which φ of all these users varies most. The effect
@@ -43,29 +42,28 @@ def reasons_of(model: RatingModel, users: Sequence[Tasks], names: Sequence[str])
     cells = _operations(model.structure)
     paths = [_phi_path(model, tasks, cells) for tasks in users]
     planes = _project([phi for _, phi in paths])
-    described = []
-    for name, tasks, (sizes, phi), plane in zip(names, users, paths, planes, strict=True):
-        described.append(
-            {
-                "user": name,
-                "support_sizes": sizes,
-                "phi": {
-                    "positions": [position for position, _ in cells],
-                    "operations": [OPERATIONS[place] for _, place in cells],
-                    "norms": [[float(np.linalg.norm(part)) for part in step] for step in phi],
-                    "projection": plane.tolist(),
-                },
-                "influence": _influence(model, tasks),
-            }
+    positions, operations = [position for position, _ in cells], [index for _, index in cells]
+    return tuple(
+        UserExplanation(
+            user=name,
+            support_sizes=tuple(sizes),
+            phi=Phi(
+                positions=tuple(positions),
+                operations=tuple(OPERATIONS[index] for index in operations),
+                norms=tuple(tuple(float(np.linalg.norm(one)) for one in step) for step in phi),
+                projection=tuple((float(x), float(y)) for x, y in plane),
+            ),
+            influence=_influence(model, tasks),
         )
-    return {"users": described}
+        for name, tasks, (sizes, phi), plane in zip(names, users, paths, planes, strict=True)
+    )
 
 
 def _operations(structure: np.ndarray) -> list[tuple[int, int]]:
     """Return position and operation of what is modulated; of networks all may be."""
     if structure.dtype == bool:
-        return [(int(position), int(place)) for position, place in np.argwhere(structure)]
-    return [(position, place) for position in range(len(structure)) for place in range(4)]
+        return [(int(position), int(index)) for position, index in np.argwhere(structure)]
+    return [(position, index) for position in range(len(structure)) for index in range(4)]
 
 
 def _phi_path(
@@ -78,7 +76,7 @@ def _phi_path(
     sizes = [int(size) for size in sizes if size <= count]
     phi = model.phi(with_supports(tasks, prefix_masks(count, len(mask), sizes)))
     return sizes, [
-        [phi[position][place, step] for position, place in cells] for step in range(len(sizes))
+        [phi[position][index, step] for position, index in cells] for step in range(len(sizes))
     ]
 
 
@@ -93,7 +91,7 @@ def _project(paths: Sequence[Sequence[Sequence[np.ndarray]]]) -> list[np.ndarray
     return [(one - mean) @ plane.T for one in flat]
 
 
-def _influence(model: RatingModel, tasks: Tasks) -> dict[str, Any]:
+def _influence(model: RatingModel, tasks: Tasks) -> Influence:
     """Return what each support item does to the best predicted query item."""
     data, mask = model.data, np.asarray(tasks.support.mask[0])
     predicted = model.predict(with_supports(tasks, left_out_masks(mask)))
@@ -102,19 +100,18 @@ def _influence(model: RatingModel, tasks: Tasks) -> dict[str, Any]:
     low, high = data.rating_range
     ratings = low + (high - low) * np.asarray(tasks.support.labels[0])
     items = [
-        {
-            "item": item_name(data.items, data.titles, int(tasks.support.features[0, place])),
-            "rating": float(ratings[place]),
-            "effect": float(predicted[0, best] - predicted[number + 1, best]),
-        }
-        for number, place in enumerate(np.flatnonzero(mask))
+        SupportItem(
+            item=item_name(data.items, data.titles, int(tasks.support.features[0, index])),
+            rating=float(ratings[index]),
+            effect=float(predicted[0, best] - predicted[number + 1, best]),
+        )
+        for number, index in enumerate(np.flatnonzero(mask))
     ]
-    items.sort(key=lambda one: -abs(float(str(one["effect"]))))
-    return {
-        "query_item": item_name(data.items, data.titles, int(tasks.query.features[0, best])),
-        "prediction": float(predicted[0, best]),
-        "items": items,
-    }
+    return Influence(
+        query_item=item_name(data.items, data.titles, int(tasks.query.features[0, best])),
+        prediction=float(predicted[0, best]),
+        items=tuple(sorted(items, key=lambda one: -abs(one.effect))),
+    )
 
 
 def item_name(items: Sequence[str], titles: Sequence[str], row: int) -> str:

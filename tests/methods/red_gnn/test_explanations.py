@@ -12,11 +12,12 @@ import pytest
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.data.reasoning import ReasoningData
 from kapl_jax.errors import UserError
-from kapl_jax.explain.rules import Rule
+from kapl_jax.explain.reasoning import FittingRule, NamedQuery
+from kapl_jax.explain.rules import Rule, RuleRanking
 from kapl_jax.methods.answers import Query
-from kapl_jax.methods.red_gnn.reasons import (
+from kapl_jax.methods.red_gnn.explanations import (
     RedGNNExplainer,
-    example_reasons,
+    example_answers,
     mined_rules,
     rules_metrics,
 )
@@ -116,33 +117,33 @@ def test_rules_of_the_first_graph_answer_on_the_second():
 
 def test_rules_for_results_are_in_names():
     found = RedGNNExplainer(trained()).rules(100)
-    assert found["mrr"] == {"rules": 1.0}
-    (row,) = found["table"]
-    assert row["rule"] == PLANTED_TEXT
-    assert row["relation"] == "grandfather"
-    assert row["support"] == FAMILIES - 4
+    assert found.mrr == RuleRanking(rules=1.0)
+    (row,) = found.table
+    assert row.rule == PLANTED_TEXT
+    assert row.relation == "grandfather"
+    assert row.support == FAMILIES - 4
 
 
 def test_an_answer_is_explained_by_its_path_and_the_rule():
     explainer = RedGNNExplainer(trained())
     query = Query("g8", "grandfather", None, "here")
     found = explainer.explain(query, "c8", 1)
-    assert found["query"] == {"entity": "g8", "relation": "grandfather"}
-    (entry,) = found["answers"]
-    assert entry["answer"] == "c8"
-    (path,) = entry["paths"]
-    assert path["steps"] == [["g8", "father", "d8"], ["d8", "mother", "c8"]]
-    assert entry["rules"] == [{"rule": PLANTED_TEXT, "confidence": 5 / 9}]
+    assert found.query == NamedQuery("g8", "grandfather")
+    (entry,) = found.answers
+    assert entry.answer == "c8"
+    (path,) = entry.paths
+    assert path.steps == (("g8", "father", "d8"), ("d8", "mother", "c8"))
+    assert entry.rules == (FittingRule(PLANTED_TEXT, 5 / 9),)
 
 
 def test_a_query_for_heads_is_explained_from_the_tail():
     query = Query(None, "grandfather", "c8", "here")
     found = RedGNNExplainer(trained()).explain(query, "g8", 1)
-    assert found["query"] == {"entity": "c8", "relation": "grandfather^-1"}
-    (entry,) = found["answers"]
-    (path,) = entry["paths"]
-    assert path["steps"] == [["c8", "mother^-1", "d8"], ["d8", "father^-1", "g8"]]
-    assert [one["rule"] for one in entry["rules"]] == [PLANTED_TEXT]
+    assert found.query == NamedQuery("c8", "grandfather^-1")
+    (entry,) = found.answers
+    (path,) = entry.paths
+    assert path.steps == (("c8", "mother^-1", "d8"), ("d8", "father^-1", "g8"))
+    assert [one.rule for one in entry.rules] == [PLANTED_TEXT]
 
 
 def test_without_an_answer_the_best_are_explained():
@@ -152,27 +153,25 @@ def test_without_an_answer_the_best_are_explained():
     (scores,), (reached,) = asked.reasoner.scores(np.array([24]), np.array([GRANDFATHER]))
     best = np.argsort(np.where(reached, -scores, np.inf), kind="stable")[:3]
     names = [asked.names.entities[entity] for entity in best]
-    assert [entry["answer"] for entry in found["answers"]] == names
-    np.testing.assert_allclose(
-        [entry["score"] for entry in found["answers"]], scores[best], rtol=1e-5
-    )
+    assert [entry.answer for entry in found.answers] == names
+    np.testing.assert_allclose([entry.score for entry in found.answers], scores[best], rtol=1e-5)
 
 
 def test_an_answer_out_of_reach_has_no_path():
     query = Query("g8", "grandfather", None, "here")
-    (entry,) = RedGNNExplainer(trained()).explain(query, "c0", 1)["answers"]
-    assert entry["paths"] == entry["rules"] == []
-    assert entry["score"] == 0.0
-    assert entry["rank"] is None
+    (entry,) = RedGNNExplainer(trained()).explain(query, "c0", 1).answers
+    assert entry.paths == entry.rules == ()
+    assert entry.score == 0.0
+    assert entry.rank is None
 
 
 def test_explanations_of_an_inductive_pair_are_of_the_graph_that_has_the_entity():
     explainer = RedGNNExplainer(trained(inductive=True))
     found = explainer.explain(Query("k8", "grandfather", None, "here"), "m8", 1)
-    (entry,) = found["answers"]
-    assert entry["paths"][0]["steps"] == [["k8", "father", "l8"], ["l8", "mother", "m8"]]
+    (entry,) = found.answers
+    assert entry.paths[0].steps == (("k8", "father", "l8"), ("l8", "mother", "m8"))
     # Confidence is measured on what was learnt from: the first graph.
-    assert entry["rules"] == [{"rule": PLANTED_TEXT, "confidence": 7 / 9}]
+    assert entry.rules == (FittingRule(PLANTED_TEXT, 7 / 9),)
     with pytest.raises(UserError, match="unknown entity 'c8'"):
         explainer.explain(Query("k8", "grandfather", None, "here"), "c8", 1)
 
@@ -180,12 +179,12 @@ def test_explanations_of_an_inductive_pair_are_of_the_graph_that_has_the_entity(
 @pytest.mark.parametrize("inductive", [False, True])
 def test_examples_are_of_test_queries_of_different_relations(inductive):
     one = trained(inductive)
-    found = example_reasons(one, 5)
+    found = example_answers(one, 5)
     # Grandfathers are asked for both ways, nothing else is.
-    assert {entry["query"]["relation"] for entry in found} == {"grandfather", "grandfather^-1"}
+    assert {entry.query.relation for entry in found} == {"grandfather", "grandfather^-1"}
     assert len(found) == 2
     tested = one.graphs[0].graph
     asked = tested.test if not inductive else np.concatenate([tested.valid, tested.test])
     names = {tested.entities[entity] for entity in asked[:, [0, 2]].ravel()}
-    assert {entry["query"]["entity"] for entry in found} <= names
-    assert len(example_reasons(one, 1)) == 1
+    assert {entry.query.entity for entry in found} <= names
+    assert len(example_answers(one, 1)) == 1

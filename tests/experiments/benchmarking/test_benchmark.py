@@ -4,9 +4,15 @@ import dataclasses
 
 import pytest
 
-from experiments.benchmarking.benchmark import Benchmark, BenchmarkSettings, Derived, Unit
-from experiments.benchmarking.report import run_benchmark
-from experiments.benchmarking.timing import Case
+from experiments.benchmarking import benchmark as measured
+from experiments.benchmarking.benchmark import (
+    Benchmark,
+    BenchmarkSettings,
+    Derived,
+    Unit,
+    run_benchmark,
+)
+from experiments.benchmarking.measures import Case
 from kapl_jax.errors import UserError
 
 
@@ -15,14 +21,15 @@ def _benchmark(unit):
         headline="nothing at all",
         unit=unit,
         cases=lambda: [Case("ours", lambda: 0.002), Case("theirs, slow", lambda: 0.008)],
+        baselines=lambda: [Case("torch", lambda: 0.004)],
         curve=lambda: {4: Case("population of 4", lambda: 0.001)},
         epoch=lambda: lambda: None,
     )
 
 
-def _run(unit):
+def _run(unit, torch=False):
     lines = []
-    settings = BenchmarkSettings(rounds=2, profile=False)
+    settings = BenchmarkSettings(rounds=2, profile=False, torch=torch)
     return run_benchmark(_benchmark(unit), settings, lines.append), lines
 
 
@@ -54,6 +61,27 @@ def test_a_derived_column_stands_in_table_and_figures():
     ]
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_baselines_are_timed_where_they_are_there_and_wanted(monkeypatch, wanted, there):
+    monkeypatch.setattr(measured, "_pytorch_is_there", lambda: there)
+    figures, lines = _run(Unit("epoch", "epochs_per_second"), torch=wanted)
+    names = ["ours", "theirs, slow", *(["torch"] if wanted and there else [])]
+    assert list(figures["programs"]) == names
+    assert [line.split("  ")[0] for line in lines[2 : 2 + len(names)]] == names
+
+
+@pytest.mark.parametrize("missing", ["torch", "experiments.pytorch_baselines"])
+def test_baselines_need_pytorch_and_the_source_tree(monkeypatch, missing):
+    found = {"torch": object(), "experiments.pytorch_baselines": object()}
+    monkeypatch.setattr(measured.importlib.util, "find_spec", found.get)
+    assert measured._pytorch_is_there()
+    del found[missing]
+    assert not measured._pytorch_is_there()
+
+
 def test_settings_out_of_range_are_refused():
     with pytest.raises(UserError, match="--rounds=0"):
         dataclasses.replace(BenchmarkSettings(), rounds=0)
+    with pytest.raises(UserError, match=r"--curve='1,0': expected population sizes"):
+        BenchmarkSettings(curve="1,0")

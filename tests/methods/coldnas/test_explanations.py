@@ -1,4 +1,4 @@
-"""Reasons beside predictions by hand, with and without each rating."""
+"""Explanations beside predictions by hand, with and without each rating."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from kapl_jax.episodes.tasks import with_supports
-from kapl_jax.explain.reasons import read_reasons
-from kapl_jax.methods.coldnas.reasons import item_name, reasons, reasons_of
+from kapl_jax.methods.coldnas.explanations import example_users, explain_users, item_name
 from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.modulation.structures import OPERATIONS, preset
 from tests.methods.coldnas.by_hand import predictions_by_hand, slow_user, widths_of
@@ -26,7 +25,7 @@ def model(compiled_plainly) -> RatingModel:
 
 @pytest.fixture(scope="module")
 def users(model):
-    return read_reasons(reasons(model))
+    return example_users(model)
 
 
 def test_the_first_validation_users_are_shown(model, users):
@@ -66,11 +65,11 @@ def test_phi_moves_from_no_rating_to_all(model, users):
     cells = np.argwhere(model.structure)
     for place, told in enumerate(users):
         count = int(data.valid.support_mask[place].sum())
-        sizes = list(told.phi.support_sizes)
+        sizes = list(told.support_sizes)
         assert (sizes[0], sizes[-1]) == (0, count)
         assert sizes == sorted(set(sizes))
-        assert told.phi.positions == cells[:, 0].tolist()
-        assert told.phi.operations == [OPERATIONS[one] for one in cells[:, 1]]
+        assert told.phi.positions == tuple(cells[:, 0].tolist())
+        assert told.phi.operations == tuple(OPERATIONS[one] for one in cells[:, 1])
         whole = slow_user(data, data.valid, place)
         for size, norms in zip(sizes, told.phi.norms, strict=True):
             smaller = dataclasses.replace(whole, rated=whole.rated[:size])
@@ -85,7 +84,7 @@ def test_the_plane_keeps_no_more_than_the_distances(model, users):
     full, plane = [], []
     for place, told in enumerate(users):
         whole = slow_user(data, data.valid, place)
-        for size, point in zip(told.phi.support_sizes, told.phi.projection, strict=True):
+        for size, point in zip(told.support_sizes, told.phi.projection, strict=True):
             smaller = dataclasses.replace(whole, rated=whole.rated[:size])
             phi = slow_phi(parameters()["model"], widths, smaller)
             full.append(np.concatenate([phi[position][one] for position, one in cells]))
@@ -100,7 +99,7 @@ def test_few_operations_or_none(name):
     model = rating_model(preset(name, POSITIONS))
     tasks = model.tasks(model.data.test)
     one = tasks.take(np.s_[:1])
-    (told,) = read_reasons(reasons_of(model, [one], ["me"]))
+    (told,) = explain_users(model, [one], ["me"])
     assert told.user == "me"
     assert len(told.phi.operations) == (0 if name == "none" else POSITIONS)
     assert all(len(point) == 2 for point in told.phi.projection)
@@ -112,9 +111,9 @@ def test_few_operations_or_none(name):
 def test_a_user_without_support(model):
     one = model.tasks(model.data.test).take(np.s_[:1])
     empty = with_supports(one, np.zeros_like(one.support.mask))
-    (told,) = read_reasons(reasons_of(model, [empty], ["new"]))
-    assert list(told.phi.support_sizes) == [0]
-    assert told.influence is None
+    (told,) = explain_users(model, [empty], ["new"])
+    assert told.support_sizes == (0,)
+    assert not told.is_influenced
 
 
 def test_items_are_called_by_title_where_there_is_one():

@@ -1,10 +1,9 @@
-"""Why a trained RED-GNN model answers as it does: paths of single answers, rules of many."""
+"""Why a trained RED-GNN model answers as it does: paths to single answers, rules of many."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,11 +11,29 @@ import numpy as np
 from kapl_jax.evaluation.answer_ranking import in_order, ranks_of_answers
 from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.explain.paths import Path, strongest_paths
-from kapl_jax.explain.reasoning import explain_answer
-from kapl_jax.explain.relation_matrices import RelationMatrices
-from kapl_jax.explain.rule_answers import rule_evidence
-from kapl_jax.explain.rule_measures import RuleMeasures, measure_rule, rule_table
-from kapl_jax.explain.rules import CountedRule, Rule, collect_rules, rule_of_path, rule_text
+from kapl_jax.explain.query_explanation import QueryExplanation
+from kapl_jax.explain.reasoning import (
+    AnswerExplanation,
+    FittingRule,
+    NamedQuery,
+    explain_answer,
+)
+from kapl_jax.explain.rule_measures import (
+    RelationMatrices,
+    RuleMeasures,
+    measure_rule,
+    rule_evidence,
+    rule_row,
+)
+from kapl_jax.explain.rules import (
+    CountedRule,
+    Rule,
+    RuleRanking,
+    RulesExplanation,
+    collect_rules,
+    rule_of_path,
+    rule_text,
+)
 from kapl_jax.methods.answers import Query
 from kapl_jax.methods.red_gnn.answers import ids_of
 from kapl_jax.methods.red_gnn.reasoner import Reasoner
@@ -48,8 +65,8 @@ class RedGNNExplainer:
         """Explain `trained`."""
         self.trained = trained
 
-    def explain(self, query: Query, answer: str | None, top: int) -> dict[str, Any]:
-        """Return the answers to a query with their reasons, as `reasoning_text` reads them.
+    def explain(self, query: Query, answer: str | None, top: int) -> QueryExplanation:
+        """Return the answers to a query with the paths and rules that lead to them.
 
         Args:
             query: What is asked.
@@ -73,28 +90,24 @@ class RedGNNExplainer:
                 rule_of_path(relation, path, asked.graph.num_relations): None
                 for path in strongest_paths(trace, one, _PATHS)
             }
-            fitting = [
-                {
-                    "rule": rule_text(rule, asked.names),
-                    "confidence": measure_rule(known, rule).confidence,
-                }
+            fitting = tuple(
+                FittingRule(rule_text(rule, asked.names), measure_rule(known, rule).confidence)
                 for rule in rules
                 if rule is not None
-            ]
-            entries.append({**explain_answer(trace, one, asked.names), "rules": fitting})
-        names = {"entity": asked.names.entities[entity], "relation": asked.names.relation(relation)}
-        return {"query": names, "answers": entries}
+            )
+            explained = explain_answer(trace, one, asked.names)
+            entries.append(dataclasses.replace(explained, rules=fitting))
+        named = NamedQuery(asked.names.entities[entity], asked.names.relation(relation))
+        return QueryExplanation(named, tuple(entries))
 
-    def rules(self, most_queries: int) -> dict[str, Any]:
-        """Return the rules of the model's paths, as results.json holds them; see `mined_rules`."""
+    def rules(self, most_queries: int) -> RulesExplanation:
+        """Return the rules of the model's paths; see `mined_rules`."""
         first = self.trained.graphs[-1]
         rules = mined_rules(first.reasoner, self.trained.tasks, most_queries)
-        return {
-            "mrr": {"rules": rules_metrics(self.trained.tasks, rules)["mrr"]},
-            "table": rule_table(
-                [one.found for one in rules], [one.measures for one in rules], first.names
-            ),
-        }
+        return RulesExplanation(
+            RuleRanking(rules_metrics(self.trained.tasks, rules)["mrr"], self.trained.test_mrr),
+            tuple(rule_row(one.found, one.measures, first.names) for one in rules),
+        )
 
 
 def mined_rules(reasoner: Reasoner, tasks: Tasks, most_queries: int) -> list[MeasuredRule]:
@@ -133,8 +146,8 @@ def rules_metrics(tasks: Tasks, rules: Sequence[MeasuredRule]) -> dict[str, floa
     return {name: float(values[0]) for name, values in metrics.items()}
 
 
-def example_reasons(trained: TrainedRedGNN, count: int) -> list[dict[str, Any]]:
-    """Return why the best answers to `count` test queries are given, of different relations."""
+def example_answers(trained: TrainedRedGNN, count: int) -> list[AnswerExplanation]:
+    """Explain the best answers to `count` test queries, of different relations."""
     asked = trained.graphs[0]
     queries = trained.tasks.test.queries
     heads, relations = queries.heads.reshape(-1), queries.relations.reshape(-1)
