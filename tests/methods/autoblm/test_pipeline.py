@@ -10,11 +10,11 @@ import jax
 import jax.monitoring
 import numpy as np
 import pytest
+from kapl_jax.methods.autoblm.pipeline import run_autoblm
 
 from kapl_jax.bilinear.algebra import canonical_form
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.errors import UserError
-from kapl_jax.methods.autoblm.pipeline import run_autoblm
 from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.runs.run_directory import Run, read_run

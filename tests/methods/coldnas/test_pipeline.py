@@ -15,10 +15,10 @@ import jax
 import jax.monitoring
 import numpy as np
 import pytest
+from kapl_jax.methods.coldnas.pipeline import run_coldnas
 
 from kapl_jax.errors import UserError
 from kapl_jax.evaluation.objectives import sign
-from kapl_jax.methods.coldnas.pipeline import run_coldnas
 from kapl_jax.methods.coldnas.settings import METRICS, ColdNASSettings
 from kapl_jax.methods.coldnas.supernet import discretisations
 from kapl_jax.methods.models import ModelStore

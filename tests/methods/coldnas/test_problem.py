@@ -6,13 +6,13 @@ import functools
 import jax
 import numpy as np
 import pytest
+from kapl_jax.methods.stepwise import TrainingState
 
 from kapl_jax.episodes.batches import draw_batches
 from kapl_jax.methods.coldnas import problem as module
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASProblem
 from kapl_jax.methods.coldnas.tasks import as_tasks, item_sets, task_data
-from kapl_jax.methods.stepwise import TrainingState
 from kapl_jax.search.individual import epoch_keys
 from tests.evaluation.slow import ndcg_bounds
 from tests.methods.coldnas.slow import slow_loss, slow_phi, slow_predictions
