@@ -29,11 +29,15 @@ class AdaptiveGraph:
         offsets: int32[N + 1]; the edges that leave entity e are offsets[e]..offsets[e + 1] - 1.
         relations: int32[E].
         targets: int32[E].
+        mean_log_degree: float32[], see `RelationalGraph`.
+        identity: The relation of identity edges, 2R.
     """
 
     offsets: jax.Array
     relations: jax.Array
     targets: jax.Array
+    mean_log_degree: jax.Array
+    identity: int = flax.struct.field(pytree_node=False)
 
     @property
     def num_entities(self) -> int:
@@ -47,12 +51,13 @@ def adaptive_graph(graph: RelationalGraph) -> AdaptiveGraph:
     before = np.concatenate([[0], np.cumsum(real)])
     # A graph without edges must have something to be looked up, too.
     filler = np.zeros(0 if real.any() else 1, np.int32)
-    arrays = (
-        before[graph.offsets].astype(np.int32),
-        np.concatenate([graph.relations[real], filler]),
-        np.concatenate([graph.targets[real], filler]),
+    return AdaptiveGraph(
+        offsets=jnp.asarray(before[graph.offsets].astype(np.int32)),
+        relations=jnp.asarray(np.concatenate([graph.relations[real], filler])),
+        targets=jnp.asarray(np.concatenate([graph.targets[real], filler])),
+        mean_log_degree=jnp.asarray(graph.mean_log_degree),
+        identity=2 * graph.num_relations,
     )
-    return AdaptiveGraph(*map(jnp.asarray, arrays))
 
 
 @dataclass(frozen=True)

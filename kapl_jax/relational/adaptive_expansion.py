@@ -43,14 +43,13 @@ class Step:
         return (self.firsts == places) & (places >= self.rows.shape[1])
 
 
-def follow(graph: AdaptiveGraph, entities: jax.Array, limit: int, identity: int) -> Step:
+def follow(graph: AdaptiveGraph, entities: jax.Array, limit: int) -> Step:
     """Follow the edges of rows.
 
     Args:
         graph: The graph.
         entities: int32[B, K], of the rows; N for padding.
         limit: E, most edges of a query, without identity edges.
-        identity: The relation of identity edges, 2R.
     """
     rows = jnp.broadcast_to(jnp.arange(entities.shape[1], dtype=jnp.int32), entities.shape)
     # Padding, N, begins and ends at the last offset.
@@ -67,7 +66,9 @@ def follow(graph: AdaptiveGraph, entities: jax.Array, limit: int, identity: int)
     firsts = first_places(targets, graph.num_entities + 1)
     return Step(
         sources=jnp.concatenate([rows, sources], axis=1),
-        relations=jnp.concatenate([jnp.full_like(rows, identity), graph.relations[edges]], axis=1),
+        relations=jnp.concatenate(
+            [jnp.full_like(rows, graph.identity), graph.relations[edges]], axis=1
+        ),
         targets=targets,
         firsts=jnp.where(targets < graph.num_entities, firsts, targets.shape[1]),
         rows=entities,

@@ -3,7 +3,7 @@
 "AdaProp: Learning Adaptive Propagation for Graph Neural Network based Knowledge Graph Reasoning"
 (Zhang et al., KDD 2023), section 4.1: a step reaches new nodes over all edges of the nodes kept so
 far; each query keeps the best of the new ones, see `select`, and all that it kept before. The logit
-of a new node is θ · h, with h the activated sum of its messages.
+of a new node is the layer's selection, θ · h with h the activated sum of its messages.
 
 This follows the published program for transductive data, which chooses before dropout and the gate,
 in the last layer, too. That for inductive data chooses after the gate, and not in the last layer.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
@@ -22,10 +22,9 @@ import jax.numpy as jnp
 from kapl_jax.relational.adaptive import AdaptiveGraph, Limits
 from kapl_jax.relational.adaptive_expansion import Step, follow
 from kapl_jax.relational.adaptive_selection import Selection, select
-from kapl_jax.relational.choices import Choices, Offered, activate, neutral
-from kapl_jax.relational.edges import Edges, aggregate, edge_attention
-from kapl_jax.relational.layers import Drop, next_state, query_part
-from kapl_jax.relational.parameters import Parameters, layer_of
+from kapl_jax.relational.edges import RowEdges
+from kapl_jax.relational.layer import Drop, Layer, Query
+from kapl_jax.relational.parameters import Parameters, layers_of
 
 
 @flax.struct.dataclass
@@ -65,12 +64,11 @@ class _Kept(NamedTuple):
 
 
 def propagate(
+    layer: Layer,
     parameters: Parameters,
-    offered: Offered,
-    chosen: Choices,
     graph: AdaptiveGraph,
     heads: jax.Array,
-    relations: jax.Array,
+    query: Query,
     limits: Limits,
     drop: Drop,
     noise_key: jax.Array | None = None,
@@ -79,39 +77,36 @@ def propagate(
     """Pass messages through all layers.
 
     Args:
-        parameters: Of `RelationalModel`, with `sampling` [L, D].
-        offered: What the program knows.
-        chosen: The candidate's choices.
+        layer: What happens in each; it has a selection.
+        parameters: Of all layers, see `layers_of`.
         graph: The graph.
-        heads: int32[B], of the queries.
-        relations: int32[B].
+        heads: int32[B], where the queries begin.
+        query: What they ask, as `layer` takes it.
         limits: How much a query may reach.
         drop: Dropout.
         noise_key: Of the Gumbel noise; None to choose without, as in evaluation.
         temperature: τ, see `select`.
     """
-    identity = parameters["relation"].shape[1] - 1
+    layers = layers_of(parameters)
     counts = limits.nodes(graph.num_entities)
-    kept = _start(neutral(offered, chosen, parameters["score"].shape[0]), heads)
+    kept = _start(layer.start(layers[0], query), heads)
     steps, weights = [], []
-    for number, limit in enumerate(limits.edges):
-        layer = layer_of(parameters, number)
-        step = follow(graph, kept.entities, limit, identity)
-        alpha, gathered = _gather(layer, offered, chosen, kept.states, step, relations)
+    for number, (own, limit) in enumerate(zip(layers, limits.edges, strict=True)):
+        step = follow(graph, kept.entities, limit)
+        alpha, aggregated = _gather(layer, own, kept.states, step, query, graph)
         selection = select(
-            jax.checkpoint(_logits, static_argnums=1)(layer, offered, chosen, gathered),
+            jax.checkpoint(layer.selection)(own, aggregated),
             step.new,
             kept.counts,
             (min(limits.top_k, limit), counts[number + 1]),
             _noise(noise_key, number, step.new.shape),
             temperature,
         )
-        drop_here = partial(drop, number)
-        states = _states(layer, offered, chosen, gathered, kept.states, selection, drop_here)
+        states = _states(layer, own, aggregated, kept.states, selection, partial(drop, number))
         kept = _Kept(_entities(step, selection, graph.num_entities), selection.counts, states)
         steps.append(step)
         weights.append(alpha)
-    scores = kept.states @ parameters["score"]
+    scores = layer.readout(layers[-1], kept.states)
     return Reached(scores, kept.entities, tuple(steps), tuple(weights))
 
 
@@ -134,9 +129,8 @@ def log_losses(reached: Reached, answers: jax.Array, num_entities: int) -> jax.A
     return largest + jnp.log(sums) - jnp.sum(jnp.where(answer, reached.scores, 0.0), axis=1)
 
 
-def _start(state: jax.Array, heads: jax.Array) -> _Kept:
-    states = jnp.broadcast_to(state, (len(heads), 1, *state.shape))
-    return _Kept(heads[:, None], jnp.ones(len(heads), jnp.int32), states)
+def _start(states: jax.Array, heads: jax.Array) -> _Kept:
+    return _Kept(heads[:, None], jnp.ones(len(heads), jnp.int32), states[:, None])
 
 
 def _noise(key: jax.Array | None, number: int, shape: tuple[int, ...]) -> jax.Array | None:
@@ -144,60 +138,60 @@ def _noise(key: jax.Array | None, number: int, shape: tuple[int, ...]) -> jax.Ar
 
 
 def _gather(
-    layer: Parameters,
-    offered: Offered,
-    chosen: Choices,
+    layer: Layer,
+    own: Parameters,
     states: jax.Array,
     step: Step,
-    relations: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Return the attention float32[B, M] of edges, and what arrives at places float32[B, M, D]."""
+    query: Query,
+    graph: AdaptiveGraph,
+) -> tuple[jax.Array, Any]:
+    """Return the attention float32[B, M] of edges, and what is aggregated at places, [B, M, K]."""
     (batch, places), (_, rows, width) = step.firsts.shape, states.shape
-    query = jnp.arange(batch, dtype=jnp.int32)[:, None]
+    number = jnp.arange(batch, dtype=jnp.int32)
     real = step.firsts < places
-    edges = Edges(
-        (query * rows + step.sources).reshape(-1),
-        step.relations.reshape(-1),
-        jnp.where(real, query * places + step.firsts, batch * places).reshape(-1),
-        batch * places,
+    targets = number[:, None] * places + step.firsts
+    edges = RowEdges(
+        sources=(number[:, None] * rows + step.sources).reshape(-1),
+        relations=step.relations.reshape(-1),
+        targets=jnp.where(real, targets, batch * places).reshape(-1),
+        num_rows=batch * places,
+        queries=jnp.repeat(number, rows),
+        heads=number * rows,
+        identity=graph.identity,
+        mean_log_degree=graph.mean_log_degree,
     )
     flat = states.reshape(-1, width)
-    of_query = jnp.repeat(query_part(layer, relations), rows, axis=0)
-    alpha = edge_attention(layer, offered, chosen, flat, of_query, edges)
-    gathered = aggregate(layer, offered, chosen, flat, alpha, edges)
-    return jnp.where(real, alpha.reshape(real.shape), 0.0), gathered.reshape(batch, places, width)
-
-
-def _logits(layer: Parameters, offered: Offered, chosen: Choices, gathered: jax.Array) -> jax.Array:
-    """Return the logits float32[B, M] of places, of what arrived there float32[B, M, D]."""
-    return activate(offered, chosen, gathered @ layer["message"]) @ layer["sampling"]
+    alpha = layer.attention(own, query, edges, flat)
+    aggregated = jax.tree.map(
+        lambda values: values.reshape(batch, places, -1),
+        layer.gather(own, query, edges, flat, alpha),
+    )
+    return jnp.where(real, alpha.reshape(real.shape), 0.0), aggregated
 
 
 def _states(
-    layer: Parameters,
-    offered: Offered,
-    chosen: Choices,
-    gathered: jax.Array,
+    layer: Layer,
+    own: Parameters,
+    aggregated: Any,
     previous: jax.Array,
     selection: Selection,
     drop: Callable[[jax.Array], jax.Array],
 ) -> jax.Array:
     """Return the states float32[B, K, D] of the rows selected."""
-    gathered = jnp.take_along_axis(gathered, selection.places[..., None], axis=1)
-    added = gathered.shape[1] - previous.shape[1]
+
+    def of_rows(values: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(values, selection.places[..., None], axis=1)
+
+    def flat(values: jax.Array) -> jax.Array:
+        return values.reshape(-1, values.shape[-1])
+
+    aggregated = jax.tree.map(lambda values: flat(of_rows(values)), aggregated)
+    added = selection.places.shape[1] - previous.shape[1]
     previous = jnp.pad(previous, ((0, 0), (0, added), (0, 0)))
     weights = selection.weights.reshape(-1, 1)
-    flat = (-1, gathered.shape[-1])
-    states = next_state(
-        layer,
-        offered,
-        chosen,
-        gathered.reshape(flat),
-        previous.reshape(flat),
-        lambda x: drop(x * weights),
-    ).reshape(gathered.shape)
+    states = layer.update(own, aggregated, flat(previous), lambda x: drop(x * weights))
     # Padding has no state; a gate's biases would give it one.
-    return jnp.where(selection.present[..., None], states, 0.0)
+    return jnp.where(selection.present[..., None], states.reshape(previous.shape), 0.0)
 
 
 def _entities(step: Step, selection: Selection, num_entities: int) -> jax.Array:

@@ -1,109 +1,84 @@
-"""What edges between rows carry: their attention, and messages gathered at their targets."""
+"""Edges between rows that lie one after the other, of all queries: frontiers, and AdaProp."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.relational.choices import Choices, Offered, choose, message
-from kapl_jax.relational.layers import attention, relation_part, source_part
-from kapl_jax.relational.parameters import Parameters
 
-
-class Edges(NamedTuple):
-    """Edges between rows.
+@dataclass(frozen=True)
+class RowEdges:
+    """Edges between rows, each of which carries its message (`kapl_jax.relational.layer.Edges`).
 
     Attributes:
         sources: int32[e], rows.
         relations: int32[e].
         targets: int32[e], rows; `num_rows` for padding, where nothing arrives.
         num_rows: How many rows the edges may reach.
+        queries: int32[n], the query of each row that edges may leave.
+        heads: int32[B], the row where each query begins.
+        identity: The relation of identity edges, 2R.
+        mean_log_degree: float32[].
     """
 
     sources: jax.Array
     relations: jax.Array
     targets: jax.Array
     num_rows: int
+    queries: jax.Array
+    heads: jax.Array
+    identity: int
+    mean_log_degree: Any
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(e,), the axes of messages."""
+        return self.sources.shape
 
-def edge_attention(
-    layer: Parameters,
-    offered: Offered,
-    chosen: Choices,
-    states: jax.Array,
-    of_query: jax.Array,
-    edges: Edges,
-) -> jax.Array:
-    """Return the attention float32[e] of edges.
+    def of_queries(self, values: jax.Array) -> jax.Array:
+        """Return float32[n, K] of float32[B, K]; see `Edges`."""
+        return values[self.queries]
 
-    Args:
-        layer: Parameters of a layer.
-        offered: What the program knows.
-        chosen: The candidate's choices.
-        states: float32[n, D], of the rows that edges leave.
-        of_query: float32[n, A], what the query of each of these rows adds, see `query_part`.
-        edges: The edges.
-    """
-    of_row = source_part(layer, states) + of_query
-    parts = of_row[edges.sources] + relation_part(layer)[edges.relations]
-    return attention(layer, offered, chosen, parts)
+    def at_heads(self, values: jax.Array) -> jax.Array:
+        """Return float32[n, K] of float32[B, K]; see `Edges`."""
+        return jnp.zeros((len(self.queries), values.shape[1])).at[self.heads].set(values)
 
+    def of_sources(self, values: jax.Array, of_identities: jax.Array | None = None) -> jax.Array:
+        """Return float32[e, K] of float32[n, K]; see `Edges`."""
+        if of_identities is None:
+            return values[self.sources]
+        # One array to look up: two would take twice the time, one of them for few edges.
+        beyond = jnp.where(self.relations == self.identity, len(values), 0)
+        return jnp.concatenate([values, of_identities])[self.sources + beyond]
 
-def aggregate(
-    layer: Parameters,
-    offered: Offered,
-    chosen: Choices,
-    states: jax.Array,
-    alpha: jax.Array,
-    edges: Edges,
-) -> jax.Array:
-    """Return what becomes of the messages to each row, float32[num_rows, D].
+    def of_relations(self, table: jax.Array) -> jax.Array:
+        """Return float32[e, K] of float32[2R + 1, K]; see `Edges`."""
+        return table[self.relations]
 
-    Messages are computed again for the gradient, not kept.
+    def of_query_relations(self, table: jax.Array) -> jax.Array:
+        """Return float32[e, K] of float32[B, 2R + 1, K]; see `Edges`."""
+        return table[self.queries[self.sources], self.relations]
 
-    Args:
-        layer: Parameters of a layer.
-        offered: What the program knows.
-        chosen: The candidate's choices.
-        states: float32[n, D], of the rows that edges leave.
-        alpha: float32[e], the attention of the edges.
-        edges: The edges.
-    """
-    gather = jax.checkpoint(_aggregate, static_argnums=(0, 5))
-    return gather(
-        offered, chosen, alpha, states, (layer["relation"], *edges[:3]), edges.num_rows
-    )  # fmt: skip
+    def arriving(self, messages: jax.Array) -> jax.Array:
+        """Return the messages float32[e, K]; see `Edges`."""
+        return messages
 
+    def sum(self, arriving: jax.Array) -> jax.Array:
+        """Return sums float32[num_rows, K]; see `Edges`."""
+        return jax.ops.segment_sum(arriving, self.targets, self.num_rows)
 
-def _aggregate(
-    offered: Offered,
-    chosen: Choices,
-    alpha: jax.Array,
-    states: jax.Array,
-    edges: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
-    num_rows: int,
-) -> jax.Array:
-    embeddings, sources, relations, targets = edges
-    messages = message(offered, chosen, states[sources], embeddings[relations])
-    messages = alpha[:, None] * messages
-    values = [_AGGREGATIONS[name](messages, targets, num_rows) for name in offered.aggregations]
-    return choose(chosen.aggregation, values)
+    def max(self, arriving: jax.Array) -> jax.Array:
+        """Return the largest float32[num_rows, K]; see `Edges`."""
+        largest = jax.ops.segment_max(arriving, self.targets, self.num_rows)
+        return jnp.where(jnp.isfinite(largest), largest, 0.0)
 
+    def squared_deviations(self, arriving: jax.Array, centers: jax.Array) -> jax.Array:
+        """Return float32[num_rows, K]; see `Edges`."""
+        return self.sum(jnp.square(arriving - centers[self.targets]))
 
-def _sum(messages: jax.Array, targets: jax.Array, num_rows: int) -> jax.Array:
-    return jax.ops.segment_sum(messages, targets, num_rows)
-
-
-def _mean(messages: jax.Array, targets: jax.Array, num_rows: int) -> jax.Array:
-    counts = jax.ops.segment_sum(jnp.ones(len(targets)), targets, num_rows)
-    return _sum(messages, targets, num_rows) / jnp.maximum(counts, 1.0)[:, None]
-
-
-def _max(messages: jax.Array, targets: jax.Array, num_rows: int) -> jax.Array:
-    largest = jax.ops.segment_max(messages, targets, num_rows)
-    return jnp.where(jnp.isfinite(largest), largest, 0.0)
-
-
-_AGGREGATIONS = {"sum": _sum, "mean": _mean, "max": _max}
+    def counts(self) -> jax.Array:
+        """Return float32[num_rows, 1]; see `Edges`."""
+        return self.sum(jnp.ones(len(self.targets)))[:, None]

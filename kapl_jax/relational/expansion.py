@@ -28,6 +28,8 @@ class Expansion:
         relations: int32[e].
         targets: int32[e], rows.
         edge_counts: Edges of each block, L of them.
+        mean_log_degree: Of the graph, see `RelationalGraph`.
+        identity: The relation of identity edges, 2R.
     """
 
     queries: np.ndarray
@@ -37,6 +39,8 @@ class Expansion:
     relations: np.ndarray
     targets: np.ndarray
     edge_counts: tuple[int, ...]
+    mean_log_degree: np.float32
+    identity: int
 
 
 class Expander:
@@ -74,6 +78,8 @@ class Expander:
             relations,
             targets,
             tuple(len(block[0]) for block in edges),
+            self.graph.mean_log_degree,
+            2 * self.graph.num_relations,
         )
 
     def _step(

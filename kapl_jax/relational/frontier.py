@@ -83,7 +83,9 @@ class Frontier:
         row_counts: int32[L + 1], real rows before the first layer and after each.
         edge_counts: int32[L], real edges of each layer.
         query_relations: int32[B].
+        mean_log_degree: float32[], of the graph.
         sizes: Rows and edges that layers work on; those beyond the real ones must do no harm.
+        identity: The relation of identity edges, 2R.
     """
 
     queries: Array
@@ -94,7 +96,9 @@ class Frontier:
     row_counts: Array
     edge_counts: Array
     query_relations: Array
+    mean_log_degree: Array
     sizes: Sizes = flax.struct.field(pytree_node=False)
+    identity: int = flax.struct.field(pytree_node=False)
 
 
 def pad(expansion: Expansion, sizes: Sizes, query_relations: Array, num_entities: int) -> Frontier:
@@ -116,7 +120,9 @@ def pad(expansion: Expansion, sizes: Sizes, query_relations: Array, num_entities
         row_counts=np.cumsum(expansion.row_counts).astype(np.int32),
         edge_counts=np.cumsum(expansion.edge_counts).astype(np.int32),
         query_relations=np.asarray(query_relations, np.int32),
+        mean_log_degree=np.asarray(expansion.mean_log_degree),
         sizes=sizes,
+        identity=expansion.identity,
     )
 
 

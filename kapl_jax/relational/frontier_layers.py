@@ -7,22 +7,20 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.relational.choices import Choices, Offered, neutral
-from kapl_jax.relational.edges import Edges, aggregate, edge_attention
+from kapl_jax.relational.edges import RowEdges
 from kapl_jax.relational.frontier import Frontier
-from kapl_jax.relational.layers import Drop, next_state, query_part
-from kapl_jax.relational.parameters import Parameters, layer_of
+from kapl_jax.relational.layer import Drop, Layer
+from kapl_jax.relational.parameters import Parameters, layers_of
 
 
 def propagate(
-    parameters: Parameters, offered: Offered, chosen: Choices, frontier: Frontier, drop: Drop
+    layer: Layer, parameters: Parameters, frontier: Frontier, drop: Drop
 ) -> tuple[jax.Array, list[jax.Array]]:
     """Pass messages through all layers.
 
     Args:
-        parameters: Of `RelationalModel`.
-        offered: What the program knows.
-        chosen: The candidate's choices.
+        layer: What happens in each.
+        parameters: Of all layers, see `layers_of`.
         frontier: The rows and edges of B queries.
         drop: Dropout.
 
@@ -30,23 +28,21 @@ def propagate(
         The score float32[n] of each row, and of each layer the attention float32[...] of its edges,
         of which the first `frontier.edge_counts` are real.
     """
-    num_layers = len(frontier.sizes.edges)
-    start = neutral(offered, chosen, parameters["score"].shape[0])
-    states = jnp.broadcast_to(start, (frontier.sizes.rows[0], *start.shape))
+    layers = layers_of(parameters)
+    query = jnp.asarray(frontier.query_relations)
+    # The first rows are those where queries begin.
+    states = layer.start(layers[0], query)
     weights = []
-    for number in range(num_layers):
-        layer = layer_of(parameters, number)
+    for number, own in enumerate(layers):
         edges = _edges_of_layer(frontier, number)
-        of_query = query_part(layer, jnp.asarray(frontier.query_relations))
-        of_query = of_query[jnp.asarray(frontier.queries[: len(states)])]
-        alpha = edge_attention(layer, offered, chosen, states, of_query, edges)
-        gathered = aggregate(layer, offered, chosen, states, alpha, edges)
-        states = next_state(layer, offered, chosen, gathered, states, partial(drop, number))
+        alpha = layer.attention(own, query, edges, states)
+        aggregated = layer.gather(own, query, edges, states, alpha)
+        states = layer.update(own, aggregated, states, partial(drop, number))
         # Rows that a later layer reaches are here already, but have no state yet.
         reached = jnp.arange(edges.num_rows) < frontier.row_counts[number + 1]
         states = jnp.where(reached[:, None], states, 0.0)
         weights.append(alpha)
-    return states @ parameters["score"], weights
+    return layer.readout(layers[-1], states), weights
 
 
 def log_losses(
@@ -79,13 +75,17 @@ def log_losses(
     return largest + jnp.log(sums) - total(jnp.where(answer, scores, 0.0))
 
 
-def _edges_of_layer(frontier: Frontier, number: int) -> Edges:
-    size, rows = frontier.sizes.edges[number], frontier.sizes.rows[number + 1]
+def _edges_of_layer(frontier: Frontier, number: int) -> RowEdges:
+    size, rows = frontier.sizes.edges[number], frontier.sizes.rows
     real = jnp.arange(size) < frontier.edge_counts[number]
-    return Edges(
-        jnp.asarray(frontier.sources[:size]),
-        jnp.asarray(frontier.relations[:size]),
+    return RowEdges(
+        sources=jnp.asarray(frontier.sources[:size]),
+        relations=jnp.asarray(frontier.relations[:size]),
         # What arrives beyond the last row is dropped.
-        jnp.where(real, frontier.targets[:size], rows),
-        rows,
+        targets=jnp.where(real, frontier.targets[:size], rows[number + 1]),
+        num_rows=rows[number + 1],
+        queries=jnp.asarray(frontier.queries[: rows[number]]),
+        heads=jnp.arange(rows[0]),
+        identity=frontier.identity,
+        mean_log_degree=frontier.mean_log_degree,
     )

@@ -8,6 +8,7 @@ twice are two edges.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,11 @@ class RelationalGraph:
     def degrees(self) -> np.ndarray:
         """int64[N], how many edges leave each entity."""
         return np.diff(self.offsets)
+
+    @functools.cached_property
+    def mean_log_degree(self) -> np.float32:
+        """The mean of log(1 + degree) over the entities, by which degrees are compared."""
+        return np.float32(np.mean(np.log1p(self.degrees)))
 
 
 def relational_graph(triples: np.ndarray, num_entities: int, num_relations: int) -> RelationalGraph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import flax.struct
@@ -12,13 +13,14 @@ import numpy as np
 
 from kapl_jax.relational import adaptive_layers, dense_layers, frontier_layers
 from kapl_jax.relational.adaptive import AdaptiveGraph, Limits, adaptive_graph, limits_for
-from kapl_jax.relational.choices import Choices, Offered
+from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.dense import DenseGraph, dense_graph
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import Frontier, SizeLadder, pad
 from kapl_jax.relational.graph import RelationalGraph
-from kapl_jax.relational.layers import Drop
+from kapl_jax.relational.layer import Drop, Layer
 from kapl_jax.relational.parameters import Parameters
+from kapl_jax.relational.searched_layer import is_linear
 
 # The dense regime's adjacency of a batch, or its messages where they are made one by one, are kept
 # below this many numbers.
@@ -28,6 +30,21 @@ _MOST_MESSAGES = 1 << 25
 _MOST_BATCHES = 256
 # Batches by which padded sizes are settled.
 _SAMPLE = 48
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Batches of queries over a graph, on the host.
+
+    Attributes:
+        graph: Where messages travel.
+        heads: int32[S, B], the entities where queries begin.
+        relations: int32[S, B], what they ask.
+    """
+
+    graph: RelationalGraph
+    heads: np.ndarray
+    relations: np.ndarray
 
 
 @flax.struct.dataclass
@@ -44,22 +61,19 @@ class Prepared:
 
 
 class Regime(Protocol):
-    """Passes messages for batches of queries (head, relation) over a graph."""
+    """Runs layers for batches of queries (head, relation); the same for all layers."""
+
+    def measure(self, batches: Batches, purpose: str) -> None:
+        """Settle the padded sizes of a purpose by some of its batches, once."""
+        ...
 
     def prepare(
-        self,
-        graph: RelationalGraph,
-        heads: np.ndarray,
-        relations: np.ndarray,
-        purpose: str,
-        first: int = 0,
+        self, batches: Batches, purpose: str, first: int = 0
     ) -> Iterator[tuple[slice, Prepared]]:
-        """Prepare batches of queries, on the host.
+        """Prepare batches, on the host.
 
         Args:
-            graph: Where messages travel.
-            heads: int32[S, B].
-            relations: int32[S, B].
+            batches: The batches.
             purpose: Batches of one purpose are alike, and padded to the same few sizes; these are
                 settled by the first batches, where `measure` has not done so.
             first: How many parts to leave out.
@@ -69,14 +83,10 @@ class Regime(Protocol):
         """
         ...
 
-    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
-        """Settle the padded sizes of a purpose by some of its batches int32[S, B]."""
-        ...
-
     def losses(
         self,
+        layer: Layer,
         parameters: Parameters,
-        chosen: Choices,
         shared: Any,
         step: Any,
         tails: jax.Array,
@@ -85,63 +95,51 @@ class Regime(Protocol):
     ) -> jax.Array:
         """Return the log-loss float32[B] of the answers int32[B] against all entities.
 
-        `key` is for what else is drawn at random in training.
+        `shared` and `step` are of `Prepared`; `key` is for what else is drawn at random.
         """
         ...
 
     def scores(
-        self, parameters: Parameters, chosen: Choices, shared: Any, step: Any, drop: Drop
+        self, layer: Layer, parameters: Parameters, shared: Any, step: Any, drop: Drop
     ) -> jax.Array:
         """Return the scores float32[B, N] of all entities; 0 where messages do not reach."""
         ...
 
 
 class FrontierRegime:
-    """Passes messages over what each query reaches; see `Regime`."""
+    """Runs layers over what each query reaches; see `Regime`."""
 
-    def __init__(self, offered: Offered, num_layers: int, num_entities: int) -> None:
-        """Pass messages through `num_layers` layers that know what is `offered`.
-
-        Args:
-            offered: What the program knows.
-            num_layers: L.
-            num_entities: N, of the largest graph.
-        """
-        self.offered = offered
+    def __init__(self, num_layers: int, num_entities: int) -> None:
+        """Follow edges for `num_layers` steps on graphs of at most `num_entities` entities."""
         self.num_layers = num_layers
         self.num_entities = num_entities
         self._ladders: dict[str, SizeLadder] = {}
 
-    def prepare(
-        self,
-        graph: RelationalGraph,
-        heads: np.ndarray,
-        relations: np.ndarray,
-        purpose: str,
-        first: int = 0,
-    ) -> Iterator[tuple[slice, Prepared]]:
-        """Expand the queries of each batch; see `Regime`."""
-        self.measure(graph, heads, purpose)
-        expander = Expander(graph, self.num_layers)
-        for number in range(first, len(heads)):
-            expansion = expander.expand(heads[number])
-            sizes = self._ladders[purpose].sizes(expansion)
-            frontier = pad(expansion, sizes, relations[number], self.num_entities)
-            steps = jax.tree.map(lambda leaf: leaf[None], frontier)
-            yield slice(number, number + 1), Prepared((), steps)
-
-    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
+    def measure(self, batches: Batches, purpose: str) -> None:
         """Settle the padded sizes by a few batches, once; see `Regime`."""
         if purpose in self._ladders:
             return
-        expander = Expander(graph, self.num_layers)
-        few = heads[:: -(-len(heads) // _SAMPLE)]
+        expander = Expander(batches.graph, self.num_layers)
+        few = batches.heads[:: -(-len(batches.heads) // _SAMPLE)]
         self._ladders[purpose] = SizeLadder([expander.expand(batch) for batch in few])
+
+    def prepare(
+        self, batches: Batches, purpose: str, first: int = 0
+    ) -> Iterator[tuple[slice, Prepared]]:
+        """Expand the queries of each batch; see `Regime`."""
+        self.measure(batches, purpose)
+        expander = Expander(batches.graph, self.num_layers)
+        for number in range(first, len(batches.heads)):
+            expansion = expander.expand(batches.heads[number])
+            sizes = self._ladders[purpose].sizes(expansion)
+            frontier = pad(expansion, sizes, batches.relations[number], self.num_entities)
+            steps = jax.tree.map(lambda leaf: leaf[None], frontier)
+            yield slice(number, number + 1), Prepared((), steps)
 
     def losses(
         self,
+        layer: Layer,
         parameters: Parameters,
-        chosen: Choices,
         shared: Any,
         step: Frontier,
         tails: jax.Array,
@@ -150,46 +148,38 @@ class FrontierRegime:
     ) -> jax.Array:
         """Return the log-loss without an array of all scores; see `Regime`."""
         del shared, key
-        scores, _ = frontier_layers.propagate(parameters, self.offered, chosen, step, drop)
+        scores, _ = frontier_layers.propagate(layer, parameters, step, drop)
         return frontier_layers.log_losses(scores, step, tails, self.num_entities)
 
     def scores(
-        self, parameters: Parameters, chosen: Choices, shared: Any, step: Frontier, drop: Drop
+        self, layer: Layer, parameters: Parameters, shared: Any, step: Frontier, drop: Drop
     ) -> jax.Array:
         """Return the scores of all entities; see `Regime`."""
         del shared
-        scores, _ = frontier_layers.propagate(parameters, self.offered, chosen, step, drop)
+        scores, _ = frontier_layers.propagate(layer, parameters, step, drop)
         everything = jnp.zeros((step.sizes.rows[0], self.num_entities))
         return everything.at[step.queries, step.entities].set(scores, mode="drop")
 
 
 class DenseRegime:
-    """Passes messages between all entities of a small graph; see `Regime`."""
+    """Runs layers over all entities of a small graph; see `Regime`."""
 
-    def __init__(self, offered: Offered) -> None:
-        """Pass messages through layers that know what is `offered`."""
-        self.offered = offered
+    def measure(self, batches: Batches, purpose: str) -> None:
+        """Do nothing: the sizes are those of the graph; see `Regime`."""
 
     def prepare(
-        self,
-        graph: RelationalGraph,
-        heads: np.ndarray,
-        relations: np.ndarray,
-        purpose: str,
-        first: int = 0,
+        self, batches: Batches, purpose: str, first: int = 0
     ) -> Iterator[tuple[slice, Prepared]]:
         """Give all batches at once: the graph is the same for all; see `Regime`."""
         del purpose
         if not first:
-            yield slice(0, len(heads)), Prepared(dense_graph(graph), (heads, relations))
-
-    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
-        """Do nothing: the sizes are those of the graph; see `Regime`."""
+            steps = (batches.heads, batches.relations)
+            yield slice(0, len(batches.heads)), Prepared(dense_graph(batches.graph), steps)
 
     def losses(
         self,
+        layer: Layer,
         parameters: Parameters,
-        chosen: Choices,
         shared: DenseGraph,
         step: Any,
         tails: jax.Array,
@@ -198,18 +188,16 @@ class DenseRegime:
     ) -> jax.Array:
         """Return the log-loss; see `Regime`."""
         del key
-        scores = self.scores(parameters, chosen, shared, step, drop)
+        scores = self.scores(layer, parameters, shared, step, drop)
         answers = jnp.take_along_axis(scores, tails[:, None], axis=1)[:, 0]
         return jax.nn.logsumexp(scores, axis=1) - answers
 
     def scores(
-        self, parameters: Parameters, chosen: Choices, shared: DenseGraph, step: Any, drop: Drop
+        self, layer: Layer, parameters: Parameters, shared: DenseGraph, step: Any, drop: Drop
     ) -> jax.Array:
         """Return the scores of all entities; see `Regime`."""
         heads, relations = step
-        scores, _ = dense_layers.propagate(
-            parameters, self.offered, chosen, shared, heads, relations, drop
-        )
+        scores, _ = dense_layers.propagate(layer, parameters, shared, heads, relations, drop)
         return scores
 
 
@@ -222,54 +210,47 @@ class _Limited:
 
 
 class AdaptiveRegime:
-    """Passes messages over the nodes that queries choose (AdaProp); see `Regime`."""
+    """Runs layers over the nodes that queries choose (AdaProp); see `Regime`."""
 
-    def __init__(
-        self, offered: Offered, num_layers: int, num_entities: int, top_k: int, most_edges: int
-    ) -> None:
-        """Pass messages through `num_layers` layers that know what is `offered`.
+    def __init__(self, num_layers: int, num_entities: int, top_k: int, most_edges: int) -> None:
+        """Follow edges from the nodes that queries keep.
 
         Args:
-            offered: What the program knows.
             num_layers: L.
             num_entities: N, of the largest graph.
             top_k: Nodes that a query adds in a layer, at most.
             most_edges: Edges of a query in a layer, at most.
         """
-        self.offered = offered
         self.num_layers = num_layers
         self.num_entities = num_entities
         self.top_k = top_k
         self.most_edges = most_edges
         self._limits: dict[str, Limits] = {}
 
+    def measure(self, batches: Batches, purpose: str) -> None:
+        """Settle the limits by the graph's degrees, once; see `Regime`."""
+        if purpose not in self._limits:
+            self._limits[purpose] = limits_for(
+                batches.graph, self.num_layers, self.top_k, self.most_edges
+            )
+
     def prepare(
-        self,
-        graph: RelationalGraph,
-        heads: np.ndarray,
-        relations: np.ndarray,
-        purpose: str,
-        first: int = 0,
+        self, batches: Batches, purpose: str, first: int = 0
     ) -> Iterator[tuple[slice, Prepared]]:
         """Give many batches at once: nothing is expanded on the host; see `Regime`."""
-        self.measure(graph, heads, purpose)
-        shared = _Limited(adaptive_graph(graph), self._limits[purpose])
+        self.measure(batches, purpose)
+        shared = _Limited(adaptive_graph(batches.graph), self._limits[purpose])
+        count = len(batches.heads)
         # Parts of equal size, but for the last: each size is a program.
-        size = -(-len(heads) // -(-len(heads) // _MOST_BATCHES))
-        for start in range(first * size, len(heads), size):
-            part = slice(start, min(start + size, len(heads)))
-            yield part, Prepared(shared, (heads[part], relations[part]))
-
-    def measure(self, graph: RelationalGraph, heads: np.ndarray, purpose: str) -> None:
-        """Settle the limits by the graph's degrees, once; see `Regime`."""
-        del heads
-        if purpose not in self._limits:
-            self._limits[purpose] = limits_for(graph, self.num_layers, self.top_k, self.most_edges)
+        size = -(-count // -(-count // _MOST_BATCHES))
+        for start in range(first * size, count, size):
+            part = slice(start, min(start + size, count))
+            yield part, Prepared(shared, (batches.heads[part], batches.relations[part]))
 
     def losses(
         self,
+        layer: Layer,
         parameters: Parameters,
-        chosen: Choices,
         shared: _Limited,
         step: Any,
         tails: jax.Array,
@@ -277,14 +258,20 @@ class AdaptiveRegime:
         key: jax.Array,
     ) -> jax.Array:
         """Return the log-loss; nodes are chosen with noise; see `Regime`."""
-        reached = self._propagate(parameters, chosen, shared, step, drop, key)
+        heads, relations = step
+        reached = adaptive_layers.propagate(
+            layer, parameters, shared.graph, heads, relations, shared.limits, drop, key
+        )
         return adaptive_layers.log_losses(reached, tails, shared.graph.num_entities)
 
     def scores(
-        self, parameters: Parameters, chosen: Choices, shared: _Limited, step: Any, drop: Drop
+        self, layer: Layer, parameters: Parameters, shared: _Limited, step: Any, drop: Drop
     ) -> jax.Array:
         """Return the scores of all entities; see `Regime`."""
-        reached = self._propagate(parameters, chosen, shared, step, drop, None)
+        heads, relations = step
+        reached = adaptive_layers.propagate(
+            layer, parameters, shared.graph, heads, relations, shared.limits, drop
+        )
         batch = len(reached.scores)
         everything = jnp.zeros((batch, self.num_entities))
         entities = jnp.where(
@@ -292,33 +279,11 @@ class AdaptiveRegime:
         )
         return everything.at[jnp.arange(batch)[:, None], entities].set(reached.scores, mode="drop")
 
-    def _propagate(
-        self,
-        parameters: Parameters,
-        chosen: Choices,
-        shared: _Limited,
-        step: Any,
-        drop: Drop,
-        key: jax.Array | None,
-    ) -> adaptive_layers.Reached:
-        heads, relations = step
-        return adaptive_layers.propagate(
-            parameters,
-            self.offered,
-            chosen,
-            shared.graph,
-            heads,
-            relations,
-            shared.limits,
-            drop,
-            key,
-        )
-
 
 def fits_dense(
     offered: Offered, hidden_dim: int, batch_size: int, num_entities: int, num_edges: int
 ) -> bool:
     """Tell whether what the dense regime makes for a batch is small: matrices, or messages."""
-    if dense_layers.is_linear(offered):
+    if is_linear(offered):
         return batch_size * num_entities**2 <= _MOST_CELLS
     return batch_size * num_edges * hidden_dim <= _MOST_MESSAGES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -61,11 +63,15 @@ def slow_pass(
     """
     head, asked = query
     width = parameters["score"].shape[0]
-    states = {head: _start(made_of.message, width)}
+    states = {head: _start(parameters, made_of.message, width, asked)}
+    identity = parameters["relation"].shape[1] - 1
+    degrees = Counter(source for source, _, _ in edges)
+    logs = [math.log(1 + degrees[entity]) for entity in range(num_entities)]
+    mean_log_degree = sum(logs) / num_entities
     attention = []
     for number in range(len(parameters["relation"])):
         layer = {
-            name: table if name.startswith(("gate_", "score")) else table[number]
+            name: table if name.startswith(("gate_", "score", "query")) else table[number]
             for name, table in parameters.items()
         }
         weights: dict[Edge, float] = {}
@@ -74,12 +80,15 @@ def slow_pass(
             if source not in states:
                 continue
             weight = _attention(layer, made_of.attention_dim, states[source], relation, asked)
-            sent = _message(made_of.message, states[source], layer["relation"][relation])
+            if made_of.message.endswith("_product") and relation == identity:
+                sent = parameters["query"][asked] * (source == head)
+            else:
+                sent = _message(layer, made_of.message, states[source], relation, asked)
             weights[source, relation, target] = weight
             arrived.setdefault(target, []).append(weight * sent)
         nothing = np.zeros(width)
         states = {
-            entity: _state(layer, made_of, messages, states.get(entity, nothing))
+            entity: _state(layer, made_of, messages, states.get(entity, nothing), mean_log_degree)
             for entity, messages in arrived.items()
         }
         attention.append(weights)
@@ -95,7 +104,9 @@ def slow_loss(scores: np.ndarray, answer: int) -> float:
     return float(np.log(np.exp(scores - largest).sum()) + largest - scores[answer])
 
 
-def _start(message: str, width: int) -> np.ndarray:
+def _start(parameters: Table, message: str, width: int, asked: int) -> np.ndarray:
+    if message.endswith("_product"):
+        return parameters["query"][asked]
     if message == "product":
         return np.ones(width)
     if message == "rotation":
@@ -104,6 +115,8 @@ def _start(message: str, width: int) -> np.ndarray:
 
 
 def _attention(layer: Table, units: int, state: np.ndarray, relation: int, asked: int) -> float:
+    if units == 0:
+        return 1.0
     total = layer["attention_out_bias"]
     for unit in range(units):
         hidden = (
@@ -116,10 +129,14 @@ def _attention(layer: Table, units: int, state: np.ndarray, relation: int, asked
     return float(_sigmoid(total))
 
 
-def _message(kind: str, state: np.ndarray, relation: np.ndarray) -> np.ndarray:
+def _message(layer: Table, kind: str, state: np.ndarray, number: int, asked: int) -> np.ndarray:
+    relation = layer["relation"][number]
     if kind == "sum":
         return state + relation
-    if kind == "product":
+    if kind == "conditioned_product":
+        matrix = layer["relation_of_query"][number]
+        relation = relation + np.array([layer["query"][asked] @ column for column in matrix.T])
+    if kind.endswith("product"):
         return state * relation
     half = len(state) // 2
     phase = np.arctan2(relation[half:], relation[:half])
@@ -128,16 +145,34 @@ def _message(kind: str, state: np.ndarray, relation: np.ndarray) -> np.ndarray:
 
 
 def _state(
-    layer: Table, made_of: MadeOf, messages: list[np.ndarray], previous: np.ndarray
+    layer: Table,
+    made_of: MadeOf,
+    messages: list[np.ndarray],
+    previous: np.ndarray,
+    mean_log_degree: float,
 ) -> np.ndarray:
-    gathered = {
-        "sum": lambda: np.sum(messages, axis=0),
-        "mean": lambda: np.mean(messages, axis=0),
-        "max": lambda: np.max(messages, axis=0),
-    }[made_of.aggregation]()
-    x = gathered @ layer["message"]
+    if made_of.aggregation == "pna":
+        x = _principal(messages, mean_log_degree) @ layer["pna"]
+    else:
+        aggregate = {"sum": np.sum, "mean": np.mean, "max": np.max}[made_of.aggregation]
+        x = aggregate(messages, axis=0) @ layer["message"]
+    if made_of.gate == "concat":
+        both = x + previous @ layer["concat_state"] + layer["concat_bias"]
+        normal = (both - both.mean()) / np.sqrt(both.var() + 1e-5)
+        x = normal * layer["norm_scale"] + layer["norm_bias"]
     x = {"identity": x, "relu": np.maximum(x, 0.0), "tanh": np.tanh(x)}[made_of.activation]
-    return _gru(layer, x, previous) if made_of.gate == "on" else x
+    if made_of.gate == "on":
+        return _gru(layer, x, previous)
+    return x + previous if made_of.gate == "concat" else x
+
+
+def _principal(messages: list[np.ndarray], mean_log_degree: float) -> np.ndarray:
+    """Return PNA's twelve features: four statistics, and each times and over the amount."""
+    mean = np.mean(messages, axis=0)
+    deviation = np.sqrt(np.maximum(np.var(messages, axis=0), 1e-6))
+    four = np.concatenate([mean, np.max(messages, axis=0), np.min(messages, axis=0), deviation])
+    amount = math.log(1 + len(messages)) / mean_log_degree
+    return np.concatenate([four, four * amount, four / amount])
 
 
 def _gru(layer: Table, x: np.ndarray, previous: np.ndarray) -> np.ndarray:

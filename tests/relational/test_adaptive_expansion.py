@@ -62,7 +62,7 @@ def test_where_nothing_is_left_out_each_edge_is_kept():
 
 @pytest.fixture(scope="module")
 def compiled_follow():
-    return jax.jit(follow, static_argnames=("limit", "identity"))
+    return jax.jit(follow, static_argnames="limit")
 
 
 def slow_follow(graph, rows, limit):
@@ -92,7 +92,7 @@ def test_follows_the_edges_of_rows(compiled_follow, seed):
     rows = np.full((3, 4), N, np.int32)
     for query, count in enumerate(rng.integers(1, 5, 3)):
         rows[query, :count] = rng.choice(N, count, replace=False)
-    step = compiled_follow(adaptive_graph(graph), rows, limit=LIMIT, identity=2 * R)
+    step = compiled_follow(adaptive_graph(graph), rows, limit=LIMIT)
     for query in range(3):
         expected, left_out = slow_follow(graph, rows[query], LIMIT)
         real = np.asarray(step.firsts[query]) < step.firsts.shape[1]
@@ -113,6 +113,6 @@ def test_padding_rows_follow_nothing(compiled_follow):
     triples = np.array([[N - 1, 0, N - 2]] * 9 + [[0, 0, 1]])
     rows = np.array([[0, N, N, N]] * 3, np.int32)
     graph = adaptive_graph(relational_graph(triples, N, R))
-    step = compiled_follow(graph, rows, limit=LIMIT, identity=2 * R)
+    step = compiled_follow(graph, rows, limit=LIMIT)
     assert ((step.firsts < step.firsts.shape[1]).sum(axis=1) == 2).all()
     assert (step.left_out == 0).all()

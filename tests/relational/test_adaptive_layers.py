@@ -16,24 +16,23 @@ from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import SizeLadder, pad
 from kapl_jax.relational.graph import relational_graph
-from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.layer import keep_all
 from kapl_jax.relational.parameters import RelationalModel
+from kapl_jax.relational.searched_layer import only_layer, searched_layer
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 N, R, L, D, A = 14, 2, 2, 6, 4
 EVERYTHING = Offered(
     activations=("identity", "relu", "tanh"),
-    messages=("sum", "product", "rotation"),
-    aggregations=("sum", "mean", "max"),
-    gates=("on", "off"),
-    attention_dims=(2, A),
+    messages=("sum", "product", "rotation", "query_product", "conditioned_product"),
+    aggregations=("sum", "mean", "max", "pna"),
+    gates=("on", "off", "concat"),
+    attention_dims=(2, A, 0),
 )
-# All activations, messages and aggregations in pairs, with gates and widths in turn.
+# All messages with all aggregations; activations, gates and widths in turn.
 CANDIDATES = [
-    (number % 3, message, aggregation, gate, (number + gate) % 2)
-    for number, (message, aggregation, gate) in enumerate(
-        itertools.product(range(3), range(3), range(2))
-    )
+    (number % 3, message, aggregation, (message + aggregation) % 3, number % 7 % 3)
+    for number, (message, aggregation) in enumerate(itertools.product(range(5), range(4)))
 ]
 TANH = Offered(activations=("tanh",), attention_dims=(A,))
 HEADS = np.array([0, 3, 3, N - 1], np.int32)  # the last has no edges
@@ -41,7 +40,7 @@ RELATIONS = np.array([0, 1, 3, 2], np.int32)
 
 
 def random_parameters(seed):
-    model = RelationalModel(R, L, D, A)
+    model = RelationalModel(R, L, D, EVERYTHING)
     parameters = model.init_with_output(jax.random.key(seed))[0]
     sampling = jax.random.normal(jax.random.key(seed + 100), (L, D))
     return {**parameters, "sampling": sampling}
@@ -74,16 +73,16 @@ def all_scores(scores, queries, entities):
     return jnp.zeros((len(HEADS), N)).at[queries, entities].set(scores, mode="drop")
 
 
-def adaptive_scores(parameters, graph, offered, chosen, limits, heads=HEADS, noise_key=None):
+def adaptive_scores(parameters, graph, layer, limits, heads=HEADS, noise_key=None):
     reached = adaptive_layers.propagate(
-        parameters, offered, chosen, graph, heads, RELATIONS, limits, keep_all, noise_key
+        layer, parameters, graph, heads, RELATIONS, limits, keep_all, noise_key
     )
     queries = jnp.arange(len(HEADS))[:, None]
     return all_scores(reached.scores, queries, reached.entities), reached
 
 
 plain_scores = jax.jit(
-    partial(adaptive_scores, offered=TANH, chosen=choices(np.zeros(5, np.int32))),
+    partial(adaptive_scores, layer=only_layer(TANH)),
     static_argnames="limits",
 )
 LIMITS = Limits(2, (30, 30))
@@ -106,18 +105,18 @@ def with_gradients(graph):
     frontier = pad(expansion, SizeLadder([expansion]).sizes(expansion), RELATIONS, N)
     limits, on_device = limits_for(graph, L, N, 1000), adaptive_graph(graph)
 
-    def over_frontier(parameters, chosen):
-        scores, _ = frontier_layers.propagate(parameters, EVERYTHING, chosen, frontier, keep_all)
+    def over_frontier(parameters, layer):
+        scores, _ = frontier_layers.propagate(layer, parameters, frontier, keep_all)
         return all_scores(scores, frontier.queries, frontier.entities)
 
-    def adaptive(parameters, chosen):
-        return adaptive_scores(parameters, on_device, EVERYTHING, chosen, limits)[0]
+    def adaptive(parameters, layer):
+        return adaptive_scores(parameters, on_device, layer, limits)[0]
 
     weights = jnp.asarray(np.random.default_rng(1).normal(size=(len(HEADS), N)), jnp.float32)
 
     def differentiable(scores_of):
         def total(parameters, candidate):
-            scores = scores_of(parameters, choices(candidate))
+            scores = scores_of(parameters, searched_layer(EVERYTHING, choices(candidate)))
             return jnp.sum(scores * weights), scores
 
         gradient = jax.grad(total, has_aux=True)

@@ -6,15 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kapl_jax.relational.choices import (
-    Offered,
-    activate,
-    attention_mask,
-    choices,
-    choose,
-    message,
-    neutral,
-)
+from kapl_jax.relational.choices import Offered, attention_mask, choices, choose
+from kapl_jax.relational.searched_layer import ACTIVATIONS, rotate, searched_layer
 
 D = 6
 OFFERED = Offered(
@@ -28,22 +21,36 @@ def chosen(**places):
     return choices(jnp.array([places.get(name, 0) for name in names]))
 
 
+class OneEdge:
+    """Edges of which each is all there is of its row and relation."""
+
+    def of_sources(self, values):
+        return values
+
+    def of_relations(self, table):
+        return table
+
+
+def message(place, states):
+    layer = searched_layer(OFFERED, chosen(message=place))
+    return np.asarray(layer.message({"relation": RELATIONS}, None, OneEdge(), states))
+
+
 @pytest.mark.parametrize(
-    ("place", "expected"), [(0, np.tanh), (1, lambda x: x), (2, lambda x: np.maximum(x, 0))]
+    ("name", "expected"),
+    [("tanh", np.tanh), ("identity", lambda x: x), ("relu", lambda x: np.maximum(x, 0))],
 )
-def test_activations_stand_in_the_order_offered(place, expected):
-    found = activate(OFFERED, chosen(activation=place), jnp.asarray(STATES))
-    np.testing.assert_allclose(found, expected(STATES), rtol=1e-6, atol=1e-6)
+def test_activations(name, expected):
+    np.testing.assert_allclose(ACTIVATIONS[name](STATES), expected(STATES), rtol=1e-6, atol=1e-6)
 
 
 def test_sums_and_products():
     for place, expected in ((1, STATES + RELATIONS), (2, STATES * RELATIONS)):
-        found = message(OFFERED, chosen(message=place), STATES, RELATIONS)
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(message(place, STATES), expected, rtol=1e-6)
 
 
 def test_a_rotation_turns_complex_numbers_and_keeps_their_length():
-    found = np.asarray(message(OFFERED, chosen(message=0), STATES, RELATIONS))
+    found = np.asarray(rotate(STATES, RELATIONS))
     half = D // 2
     turned = found[:, :half] + 1j * found[:, half:]
     states = STATES[:, :half] + 1j * STATES[:, half:]
@@ -54,13 +61,13 @@ def test_a_rotation_turns_complex_numbers_and_keeps_their_length():
 
 @pytest.mark.parametrize("place", range(3))
 def test_a_message_from_the_neutral_state_is_the_relation_itself(place):
-    start = neutral(OFFERED, chosen(message=place), D)
-    found = message(OFFERED, chosen(message=place), start, RELATIONS)
+    layer = searched_layer(OFFERED, chosen(message=place))
+    start = layer.start({"relation": RELATIONS}, np.zeros(len(RELATIONS), int))
     expected = RELATIONS
     if OFFERED.messages[place] == "rotation":
         pairs = RELATIONS.reshape(-1, 2, D // 2)
         expected = (pairs / np.linalg.norm(pairs, axis=1, keepdims=True)).reshape(-1, D)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(message(place, start), expected, rtol=1e-5)
 
 
 def test_a_narrow_attention_has_the_first_units_of_the_widest():

@@ -8,8 +8,8 @@ import pytest
 
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.dense import adjacency, dense_graph
-from kapl_jax.relational.dense_layers import is_linear
 from kapl_jax.relational.graph import relational_graph
+from kapl_jax.relational.searched_layer import is_linear
 
 N, R, QUERIES = 6, 2, 3
 
@@ -38,7 +38,7 @@ def test_graphs_of_equally_many_edges_have_equal_shapes():
 def test_adjacency_adds_the_attention_of_all_edges_between_two_entities():
     graph = random_graph(3)
     alpha = np.random.default_rng(0).random((graph.num_edges, QUERIES)).astype(np.float32)
-    of_source, of_relation = adjacency(dense_graph(graph), jnp.asarray(alpha), 2 * R + 1)
+    of_source, of_relation = adjacency(dense_graph(graph), jnp.asarray(alpha))
     expected = np.zeros((QUERIES, N, N)), np.zeros((QUERIES, N, 2 * R + 1))
     for edge in range(graph.num_edges):
         target = graph.targets[edge]
@@ -55,6 +55,8 @@ def test_adjacency_adds_the_attention_of_all_edges_between_two_entities():
         (Offered(), True),
         (Offered(aggregations=("mean", "sum"), activations=("tanh", "relu")), True),
         (Offered(aggregations=("sum", "max")), False),
+        (Offered(aggregations=("pna", "sum")), False),
+        (Offered(gates=("concat",), attention_dims=(0, 5)), True),
         (Offered(messages=("sum", "product")), False),
         (Offered(messages=("rotation",)), False),
     ],

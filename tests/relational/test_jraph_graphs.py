@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kapl_jax.relational import dense_layers, frontier_layers
-from kapl_jax.relational.choices import Offered, choices
+from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.dense import dense_graph
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import Sizes, pad
 from kapl_jax.relational.graph import relational_graph
 from kapl_jax.relational.jraph_graphs import from_jraph, to_jraph
-from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.layer import keep_all
 from kapl_jax.relational.parameters import RelationalModel
+from kapl_jax.relational.searched_layer import only_layer
 from tests.relational.slow import slow_edges
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
@@ -161,8 +162,8 @@ def largest(messages, receivers, num_nodes):
 )
 def test_layers_by_jraph_give_the_scores_of_both_regimes(aggregation, aggregate):
     offered = Offered(("tanh",), aggregations=(aggregation,), attention_dims=(3,))
-    shapes = jax.eval_shape(RelationalModel(R, L, D, 3).init, jax.random.key(0))["params"]
-    chosen = choices(np.zeros(5, int))
+    shapes = jax.eval_shape(RelationalModel(R, L, D, offered).init, jax.random.key(0))["params"]
+    layer = only_layer(offered)
     sizes = Sizes((QUERIES, *[QUERIES * N] * L), (64 * QUERIES,) * L)
 
     @jax.jit
@@ -173,11 +174,11 @@ def test_layers_by_jraph_give_the_scores_of_both_regimes(aggregation, aggregate)
 
     @jax.jit
     def dense(parameters, graph, heads, asked):
-        return dense_layers.propagate(parameters, offered, chosen, graph, heads, asked, keep_all)[0]
+        return dense_layers.propagate(layer, parameters, graph, heads, asked, keep_all)[0]
 
     @jax.jit
     def over_frontier(parameters, frontier):
-        scores, _ = frontier_layers.propagate(parameters, offered, chosen, frontier, keep_all)
+        scores, _ = frontier_layers.propagate(layer, parameters, frontier, keep_all)
         everything = jnp.zeros((QUERIES, N))
         return everything.at[frontier.queries, frontier.entities].set(scores, mode="drop")
 

@@ -18,8 +18,9 @@ from kapl_jax.relational.dense import dense_graph
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import Sizes, pad
 from kapl_jax.relational.graph import relational_graph
-from kapl_jax.relational.layers import dropping, keep_all
+from kapl_jax.relational.layer import dropping, keep_all
 from kapl_jax.relational.parameters import RelationalModel
+from kapl_jax.relational.searched_layer import searched_layer
 from tests.relational.slow import MadeOf, slow_edges, slow_loss, slow_pass
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
@@ -29,14 +30,17 @@ SIZES = Sizes((QUERIES, *[QUERIES * N] * L), (QUERIES * EDGES,) * L)
 LARGER = Sizes((QUERIES, 30, 35, 40), (100, 110, 120))
 EVERYTHING = Offered(
     ("identity", "relu", "tanh"),
-    ("sum", "product", "rotation"),
-    ("sum", "mean", "max"),
-    ("on", "off"),
-    (2, 5),
+    ("sum", "product", "rotation", "query_product", "conditioned_product"),
+    ("sum", "mean", "max", "pna"),
+    ("on", "off", "concat"),
+    (2, 5, 0),
 )
 # What the dense regime does by matrix products, and what it does message by message.
-LINEAR = Offered(("identity", "relu", "tanh"), ("sum",), ("sum", "mean"), ("on", "off"), (2, 5))
+LINEAR = Offered(
+    ("identity", "relu", "tanh"), ("sum",), ("sum", "mean"), ("on", "off", "concat"), (2, 5, 0)
+)
 GRADIENTS = [(1, 0, 0, 0, 1), (2, 1, 1, 1, 0), (0, 2, 2, 0, 0), (1, 1, 2, 1, 1), (2, 0, 1, 0, 0)]
+GRADIENTS += [(1, 4, 3, 2, 2), (2, 3, 0, 2, 1), (0, 0, 3, 0, 2), (1, 4, 1, 1, 0)]
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-4}
 
 
@@ -46,7 +50,7 @@ def made_of(offered, candidate):
 
 @functools.cache
 def parameters(seed):
-    initial = RelationalModel(R, L, D, 5).init(jax.random.key(0))["params"]
+    initial = RelationalModel(R, L, D, EVERYTHING).init(jax.random.key(0))["params"]
     rng = np.random.default_rng(seed)
     return {
         name: rng.normal(0, 0.7, np.shape(table)).astype(np.float32)
@@ -93,7 +97,7 @@ def on_frontier(tables, candidate, frontier, answers):
 
     def total(tables):
         scores, _ = frontier_layers.propagate(
-            tables, EVERYTHING, choices(candidate), frontier, keep_all
+            searched_layer(EVERYTHING, choices(candidate)), tables, frontier, keep_all
         )
         losses = frontier_layers.log_losses(scores, frontier, answers, N)
         everything = jnp.zeros((QUERIES, N))
@@ -110,7 +114,7 @@ def on_whole_graph(offered, tables, candidate, graph, heads, relations, answers)
 
     def total(tables):
         scores, _ = dense_layers.propagate(
-            tables, offered, choices(candidate), graph, heads, relations, keep_all
+            searched_layer(offered, choices(candidate)), tables, graph, heads, relations, keep_all
         )
         losses = jax.nn.logsumexp(scores, axis=1) - scores[jnp.arange(QUERIES), answers]
         return losses.sum(), (losses, scores)

@@ -10,14 +10,16 @@ import pytest
 from kapl_jax.relational import regimes
 from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.graph import relational_graph
-from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.layer import keep_all
 from kapl_jax.relational.parameters import RelationalModel
 from kapl_jax.relational.regimes import (
     AdaptiveRegime,
+    Batches,
     DenseRegime,
     FrontierRegime,
     fits_dense,
 )
+from kapl_jax.relational.searched_layer import searched_layer
 
 pytestmark = pytest.mark.usefixtures("compiled_plainly")
 N, R, L, STEPS, QUERIES = 10, 2, 2, 5, 3
@@ -35,22 +37,22 @@ def asked():
 
 @pytest.fixture(scope="module")
 def parameters():
-    return RelationalModel(R, L, 4, 3, samples=True).init(jax.random.key(1))["params"]
+    return RelationalModel(R, L, 4, OFFERED, samples=True).init(jax.random.key(1))["params"]
 
 
 def outcomes(regime, parameters, asked):
     """Return losses [S, B] and scores [S, B, N] of all batches, in order."""
     graph, heads, relations, tails = asked
-    chosen = choices(jnp.array([0, 0, 1, 0, 0]))
+    layer = searched_layer(OFFERED, choices(jnp.array([0, 0, 1, 0, 0])))
 
     @jax.jit
     def both(shared, step, tails):
         key = jax.random.key(0)
-        losses = regime.losses(parameters, chosen, shared, step, tails, keep_all, key)
-        return losses, regime.scores(parameters, chosen, shared, step, keep_all)
+        losses = regime.losses(layer, parameters, shared, step, tails, keep_all, key)
+        return losses, regime.scores(layer, parameters, shared, step, keep_all)
 
     found = {}
-    for part, prepared in regime.prepare(graph, heads, relations, "test"):
+    for part, prepared in regime.prepare(Batches(graph, heads, relations), "test"):
         for place, number in enumerate(range(STEPS)[part]):
             step = jax.tree.map(lambda leaf, place=place: leaf[place], prepared.steps)
             found[number] = both(prepared.shared, step, tails[number])
@@ -59,23 +61,23 @@ def outcomes(regime, parameters, asked):
 
 
 def test_regimes_give_the_same_losses_and_scores(asked, parameters):
-    dense = outcomes(DenseRegime(OFFERED), parameters, asked)
-    frontier = outcomes(FrontierRegime(OFFERED, L, N), parameters, asked)
+    dense = outcomes(DenseRegime(), parameters, asked)
+    frontier = outcomes(FrontierRegime(L, N), parameters, asked)
     np.testing.assert_allclose(dense[1], frontier[1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(dense[0], frontier[0], rtol=1e-4, atol=1e-5)
 
 
 def test_a_query_that_may_keep_all_nodes_scores_as_if_it_did_not_choose(asked, parameters):
-    adaptive = AdaptiveRegime(OFFERED, L, N, top_k=N, most_edges=1000)
-    frontier = outcomes(FrontierRegime(OFFERED, L, N), parameters, asked)
+    adaptive = AdaptiveRegime(L, N, top_k=N, most_edges=1000)
+    frontier = outcomes(FrontierRegime(L, N), parameters, asked)
     np.testing.assert_allclose(
         outcomes(adaptive, parameters, asked)[1], frontier[1], rtol=1e-4, atol=1e-5
     )
 
 
 def test_a_query_that_keeps_few_nodes_scores_few(asked, parameters):
-    narrow = outcomes(AdaptiveRegime(OFFERED, L, N, 1, 1000), parameters, asked)[1]
-    wide = outcomes(AdaptiveRegime(OFFERED, L, N, N, 1000), parameters, asked)[1]
+    narrow = outcomes(AdaptiveRegime(L, N, 1, 1000), parameters, asked)[1]
+    wide = outcomes(AdaptiveRegime(L, N, N, 1000), parameters, asked)[1]
     assert np.all((narrow != 0).sum(axis=-1) <= 1 + L)
     assert (narrow != 0).sum() < (wide != 0).sum()
 
@@ -85,16 +87,16 @@ def test_parts_can_be_left_out(asked, kind, monkeypatch):
     monkeypatch.setattr(regimes, "_MOST_BATCHES", 2)
     graph, heads, relations, _ = asked
     regime = {
-        "dense": DenseRegime(OFFERED),
-        "frontier": FrontierRegime(OFFERED, L, N),
-        "adaptive": AdaptiveRegime(OFFERED, L, N, 2, 1000),
+        "dense": DenseRegime(),
+        "frontier": FrontierRegime(L, N),
+        "adaptive": AdaptiveRegime(L, N, 2, 1000),
     }[kind]
-    parts = list(regime.prepare(graph, heads, relations, "test"))
+    parts = list(regime.prepare(Batches(graph, heads, relations), "test"))
     covered = np.concatenate([np.arange(STEPS)[part] for part, _ in parts])
     assert covered.tolist() == list(range(STEPS))
     assert len(parts) == {"dense": 1, "frontier": STEPS, "adaptive": 3}[kind]
     for first in range(len(parts) + 1):
-        rest = list(regime.prepare(graph, heads, relations, "test", first))
+        rest = list(regime.prepare(Batches(graph, heads, relations), "test", first))
         assert [part for part, _ in rest] == [part for part, _ in parts[first:]]
         for (_, one), (_, other) in zip(rest, parts[first:], strict=True):
             jax.tree.map(np.testing.assert_array_equal, one, other)
@@ -102,11 +104,12 @@ def test_parts_can_be_left_out(asked, kind, monkeypatch):
 
 def test_sizes_are_settled_once_for_a_purpose(asked):
     graph, heads, relations, _ = asked
-    regime = FrontierRegime(OFFERED, L, N)
-    regime.measure(graph, heads, "one")
-    sizes = [step.steps.sizes for _, step in regime.prepare(graph, heads, relations, "one")]
-    regime.measure(graph, heads[:1], "one")
-    again = [step.steps.sizes for _, step in regime.prepare(graph, heads, relations, "one")]
+    regime = FrontierRegime(L, N)
+    batches = Batches(graph, heads, relations)
+    regime.measure(batches, "one")
+    sizes = [step.steps.sizes for _, step in regime.prepare(batches, "one")]
+    regime.measure(Batches(graph, heads[:1], relations[:1]), "one")
+    again = [step.steps.sizes for _, step in regime.prepare(batches, "one")]
     assert sizes == again
 
 

@@ -11,10 +11,11 @@ from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
 from kapl_jax.relational.adaptive import AdaptiveGraph, adaptive_graph, limits_for
 from kapl_jax.relational.adaptive_expansion import Step
 from kapl_jax.relational.adaptive_layers import Reached, propagate
-from kapl_jax.relational.choices import Offered, choices
+from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.graph import RelationalGraph
-from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.layer import keep_all
 from kapl_jax.relational.parameters import Parameters
+from kapl_jax.relational.searched_layer import only_layer
 from kapl_jax.search.compiling import jit_in_full_precision
 
 
@@ -45,12 +46,10 @@ class AdaptiveReasoner:
         self.graph = graph
         self._parameters = parameters
         self._on_device: AdaptiveGraph = adaptive_graph(graph)
-        first = choices(jnp.zeros(len(offered.axes), jnp.int32))
         self._propagate = jit_in_full_precision(
             partial(
                 propagate,
-                offered=offered,
-                chosen=first,
+                only_layer(offered),
                 limits=limits_for(graph, num_layers, *limits),
                 drop=keep_all,
             )
@@ -79,7 +78,7 @@ class AdaptiveReasoner:
             self._parameters,
             graph=self._on_device,
             heads=jnp.asarray(heads, jnp.int32),
-            relations=jnp.asarray(relations, jnp.int32),
+            query=jnp.asarray(relations, jnp.int32),
         )
         return found
 

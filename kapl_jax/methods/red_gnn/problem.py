@@ -20,16 +20,18 @@ from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.methods.red_gnn.tasks import Asked, Tasks, split_pool
 from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.graph import RelationalGraph
-from kapl_jax.relational.layers import dropping, keep_all
+from kapl_jax.relational.layer import dropping, keep_all
 from kapl_jax.relational.parameters import RelationalModel
 from kapl_jax.relational.regimes import (
     AdaptiveRegime,
+    Batches,
     DenseRegime,
     FrontierRegime,
     Prepared,
     Regime,
     fits_dense,
 )
+from kapl_jax.relational.searched_layer import searched_layer
 from kapl_jax.search.problem import (
     CandidateOfStep,
     EpochKeys,
@@ -125,7 +127,7 @@ class RedGNNProblem(Problem):
             tasks.num_relations,
             options.num_layers,
             options.hidden_dim,
-            max(options.offered.attention_dims),
+            options.offered,
             samples=options.top_k > 0,
         )
         self.training_regime = _regime(
@@ -161,7 +163,8 @@ class RedGNNProblem(Problem):
         regime = self._measured_regime
         graph, (heads, relations, tails), weights = self._epoch(epoch)
         numbers, share = np.arange(len(heads), dtype=np.int32), np.float32(1 / weights.sum())
-        for part, prepared in regime.prepare(graph, heads, relations, _TRAINING, first):
+        batches = Batches(graph, heads, relations)
+        for part, prepared in regime.prepare(batches, _TRAINING, first):
             yield TrainingBlock(prepared, tails[part], weights[part], numbers[part], share)
 
     def weight(self, block: TrainingBlock) -> float:
@@ -171,8 +174,8 @@ class RedGNNProblem(Problem):
     @functools.cached_property
     def _measured_regime(self) -> Regime:
         """The regime of training, its sizes settled by the first epoch whatever is resumed."""
-        graph, batches, _ = self._epoch(0)
-        self.training_regime.measure(graph, batches[0], _TRAINING)
+        graph, (heads, relations, _), _ = self._epoch(0)
+        self.training_regime.measure(Batches(graph, heads, relations), _TRAINING)
         return self.training_regime
 
     def _epoch(self, epoch: int) -> tuple[RelationalGraph, np.ndarray, np.ndarray]:
@@ -203,11 +206,11 @@ class RedGNNProblem(Problem):
         def loss_of(parameters: Any, step: Any) -> jax.Array:
             arrays, tails, weights, number = step
             own = jax.random.fold_in(keys.own, number)
-            chosen = choices(candidate_of_step(own))
+            layer = searched_layer(self.options.offered, choices(candidate_of_step(own)))
             drop_key, key = jax.random.split(own)
             drop = self._drop(drop_key, hyperparameters["dropout"])
             shared = block.prepared.shared
-            losses = regime.losses(parameters, chosen, shared, arrays, tails, drop, key)
+            losses = regime.losses(layer, parameters, shared, arrays, tails, drop, key)
             return jnp.sum(losses * weights)
 
         def train(state: TrainingState, step: Any) -> tuple[TrainingState, jax.Array]:
@@ -220,8 +223,8 @@ class RedGNNProblem(Problem):
 
     def _asked_blocks(self, asked: Asked, purpose: str) -> Iterator[AskedBlock]:
         queries = asked.queries
-        batches = self._ask.prepare(asked.graph, queries.heads, queries.relations, purpose)
-        for part, prepared in batches:
+        batches = Batches(asked.graph, queries.heads, queries.relations)
+        for part, prepared in self._ask.prepare(batches, purpose):
             yield AskedBlock(
                 prepared, jax.tree.map(lambda leaf, part=part: leaf[part], queries.answers)
             )
@@ -231,11 +234,12 @@ class RedGNNProblem(Problem):
     ) -> jax.Array:
         """Return the filtered ranks float32[S, K] of the answers; see `Problem`."""
         del data
-        parameters, chosen = variables["params"], choices(candidate)
+        parameters = variables["params"]
+        layer = searched_layer(self.options.offered, choices(candidate))
 
         def ranks(step: Any) -> jax.Array:
             arrays, answers = step
-            scores = self._ask.scores(parameters, chosen, block.prepared.shared, arrays, keep_all)
+            scores = self._ask.scores(layer, parameters, block.prepared.shared, arrays, keep_all)
             return ranks_of_answers(scores, answers)
 
         return jax.lax.map(ranks, (block.prepared.steps, block.answers))
@@ -278,15 +282,9 @@ def _check_dense(options: RedGNNOptions, tasks: Tasks, largest: int) -> None:
 
 def _regime(options: RedGNNOptions, num_entities: int, num_edges: int, batch_size: int) -> Regime:
     if options.top_k:
-        return AdaptiveRegime(
-            options.offered,
-            options.num_layers,
-            num_entities,
-            options.top_k,
-            options.most_edges,
-        )
+        return AdaptiveRegime(options.num_layers, num_entities, options.top_k, options.most_edges)
     offered = options.offered
     small = fits_dense(offered, options.hidden_dim, batch_size, num_entities, num_edges)
     if options.regime == "dense" or (options.regime == "auto" and small):
-        return DenseRegime(options.offered)
-    return FrontierRegime(options.offered, options.num_layers, num_entities)
+        return DenseRegime()
+    return FrontierRegime(options.num_layers, num_entities)

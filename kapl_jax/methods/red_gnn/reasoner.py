@@ -13,13 +13,14 @@ import numpy as np
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
 from kapl_jax.methods.red_gnn.adaptive_reasoner import AdaptiveReasoner
 from kapl_jax.methods.red_gnn.space import read_structure
-from kapl_jax.relational.choices import Choices, Offered, choices
+from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import Frontier, SizeLadder, Sizes, pad
 from kapl_jax.relational.frontier_layers import propagate
 from kapl_jax.relational.graph import RelationalGraph
-from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.layer import Layer, keep_all
 from kapl_jax.relational.parameters import Parameters
+from kapl_jax.relational.searched_layer import only_layer
 from kapl_jax.search.compiling import jit_in_full_precision
 
 
@@ -93,8 +94,7 @@ class FrontierReasoner:
         self.graph = graph
         self._parameters = parameters
         self._expander = Expander(graph, num_layers)
-        first = choices(jnp.zeros(len(offered.axes), jnp.int32))
-        self._propagate = jit_in_full_precision(partial(_propagate, offered, first))
+        self._propagate = jit_in_full_precision(partial(_propagate, only_layer(offered)))
 
     def scores(self, heads: np.ndarray, relations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores of all entities for queries int[B], and which are reached.
@@ -148,9 +148,9 @@ def _of_entities(
 
 
 def _propagate(
-    offered: Offered, chosen: Choices, parameters: Parameters, frontier: Frontier
+    layer: Layer, parameters: Parameters, frontier: Frontier
 ) -> tuple[jax.Array, list[jax.Array]]:
-    return propagate(parameters, offered, chosen, frontier, keep_all)
+    return propagate(layer, parameters, frontier, keep_all)
 
 
 def _by_query(

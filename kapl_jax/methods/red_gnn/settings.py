@@ -44,8 +44,8 @@ class RedGNNSettings(GraphSettings):
     )
     structure: str = setting(
         PUBLISHED,
-        "Train these and do not search: 'published' or 'message=product, num_layers=3', separated "
-        "by '|'. Empty: search.",
+        "Train these and do not search: 'published', 'nbfnet' or 'message=product, num_layers=3', "
+        "separated by '|'. Empty: search.",
     )
     epochs: int = setting(10, "Epochs of a structure in the search and in tuning.", low=1)
     evaluate_search_every: int = setting(
@@ -64,12 +64,16 @@ class RedGNNSettings(GraphSettings):
     activation: str = setting("relu", "Activation of a layer.", choices=NAMED["activation"])
     message: str = setting("sum", "How a state meets a relation.", choices=NAMED["message"])
     aggregation: str = setting("sum", "What becomes of messages.", choices=NAMED["aggregation"])
-    gate: str = setting("on", "Join new and old state by a GRU.", choices=NAMED["gate"])
-    attention_dim: int = setting(5, "Width of the attention.", low=1, high=NUMBERS["attention_dim"])
-    num_layers: int = setting(
-        4, "L, layers: steps from the query's entity.", low=1, high=NUMBERS["num_layers"]
+    gate: str = setting(
+        "on", "New and old state: a GRU (on), new (off), a linear map.", choices=NAMED["gate"]
     )
-    hidden_dim: int = setting(48, "Width of the states.", low=1, high=NUMBERS["hidden_dim"])
+    attention_dim: int = setting(
+        5, "Width of the attention; 0: none.", low=0, high=NUMBERS["attention_dim"][1]
+    )
+    num_layers: int = setting(
+        4, "L, layers: steps from the query's entity.", low=1, high=NUMBERS["num_layers"][1]
+    )
+    hidden_dim: int = setting(48, "Width of the states.", low=1, high=NUMBERS["hidden_dim"][1])
     search_activations: str = setting("identity,relu,tanh", "Activations to search among.")
     search_messages: str = setting("sum,product,rotation", "Messages to search among.")
     search_aggregations: str = setting("sum,mean,max", "Aggregations to search among.")
@@ -154,10 +158,7 @@ class RedGNNSettings(GraphSettings):
     def _given(self) -> list[Structure]:
         base = self.published()
         given = [part.strip() for part in self.structure.split("|") if part.strip()]
-        return [
-            base if text == PUBLISHED else parse_structure(text, base, "--structure")
-            for text in given
-        ]
+        return [parse_structure(text, base, "--structure") for text in given]
 
     def _searched_axes(self) -> dict[str, tuple[str | int, ...]]:
         flags: dict[str, Any] = {

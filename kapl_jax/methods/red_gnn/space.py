@@ -10,7 +10,8 @@ import numpy as np
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.choice_space import ChoiceSpace
-from kapl_jax.relational.choices import ACTIVATIONS, AGGREGATIONS, GATES, MESSAGES, Offered
+from kapl_jax.relational.choices import Offered
+from kapl_jax.relational.searched_layer import ACTIVATIONS, AGGREGATIONS, GATES, MESSAGES
 
 NAMED: Mapping[str, tuple[str, ...]] = {
     "activation": tuple(ACTIVATIONS),
@@ -20,12 +21,28 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 }
 """The axes of which alternatives have names; the order is that of `Offered.axes`."""
 
-NUMBERS: Mapping[str, int] = {"attention_dim": 1024, "num_layers": 20, "hidden_dim": 8192}
-"""The axes of which alternatives are numbers, and the largest; the last two change shapes."""
+NUMBERS: Mapping[str, tuple[int, int]] = {
+    "attention_dim": (0, 1024),
+    "num_layers": (1, 20),
+    "hidden_dim": (1, 8192),
+}
+"""The axes of which alternatives are numbers, smallest and largest; the last two change shapes."""
 
-PUBLISHED = "published"
 NAMES = (*NAMED, *NUMBERS)
 Structure = dict[str, str | int]
+
+PUBLISHED = "published"
+PRESETS: Mapping[str, Structure] = {
+    PUBLISHED: {},
+    "nbfnet": {
+        "activation": "relu",
+        "message": "conditioned_product",
+        "aggregation": "pna",
+        "gate": "concat",
+        "attention_dim": 0,
+    },
+}
+"""Known structures by name: how each differs from that of the single flags (RED-GNN's)."""
 
 
 def parse_choices(text: str, axis: str, flag: str) -> tuple[str | int, ...]:
@@ -41,10 +58,10 @@ def parse_choices(text: str, axis: str, flag: str) -> tuple[str | int, ...]:
 
 
 def parse_structure(text: str, base: Structure, flag: str) -> Structure:
-    """Return the structure of text such as `message=product, num_layers=3`.
+    """Return the structure of text such as `message=product, num_layers=3` or `nbfnet, gate=off`.
 
     Args:
-        text: Choices separated by commas.
+        text: Choices separated by commas, where the name of a preset stands for its choices.
         base: What is not mentioned.
         flag: For messages.
 
@@ -53,9 +70,15 @@ def parse_structure(text: str, base: Structure, flag: str) -> Structure:
     """
     structure = dict(base)
     for part in filter(None, (part.strip() for part in text.split(","))):
+        if part in PRESETS:
+            structure |= base | PRESETS[part]
+            continue
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or name not in NAMES:
-            raise UserError(f"{flag}: found {part!r}, expected NAME=VALUE of {', '.join(NAMES)}")
+            raise UserError(
+                f"{flag}: found {part!r}, expected NAME=VALUE of {', '.join(NAMES)}, or "
+                f"{' or '.join(PRESETS)}"
+            )
         structure[name] = _parse(value, name, flag)
     return structure
 
@@ -69,7 +92,7 @@ def read_structure(description: Mapping[str, Any]) -> Structure:
     """
     structure = {name: description["structure"][name] for name in NAMES}
     for name, value in structure.items():
-        known = NAMED[name] if name in NAMED else range(1, NUMBERS[name] + 1)
+        known = NAMED[name] if name in NAMED else _numbers(name)
         if type(value) is not (str if name in NAMED else int) or value not in known:
             raise ValueError(f"{name} is {value!r}, expected {_expected(name)}")
     return structure
@@ -90,11 +113,14 @@ class ReasoningSpace(ChoiceSpace):
         return self.sample(rng, count)
 
     def presets(self) -> dict[str, np.ndarray]:
-        """Return the published structure, where it is a point of the space."""
-        offered = all(
-            self.base[name] in axis for name, axis in zip(self.names, self.axes, strict=True)
-        )
-        return {PUBLISHED: self.candidate(self.base)} if offered else {}
+        """Return the known structures that are points of the space, by name."""
+        known = {name: self.base | choices for name, choices in PRESETS.items()}
+        axes = dict(zip(self.names, self.axes, strict=True))
+        return {
+            name: self.candidate(structure)
+            for name, structure in known.items()
+            if all(structure[axis] in offered for axis, offered in axes.items())
+        }
 
     def parse(self, text: str, source: str) -> np.ndarray:
         """Return the candidate of text such as `message=product, num_layers=3`.
@@ -131,21 +157,25 @@ def offered_by(space: ChoiceSpace) -> Offered:
 
 
 def narrowed(offered: Offered, structure: Structure) -> Offered:
-    """Return what is offered with the message and the aggregation of `structure` alone.
+    """Return what is offered with what costs much of `structure` alone: message, aggregation, ...
 
     A candidate's places may stay what they were: where there is one alternative, none is chosen.
+    Of gates and attentions there are several where none of them brings parameters of its own, or
+    takes away all: structures of the search space by default share a program.
     """
     return dataclasses.replace(
         offered,
         messages=(str(structure["message"]),),
         aggregations=(str(structure["aggregation"]),),
+        gates=(str(structure["gate"]),) if "concat" in offered.gates else offered.gates,
+        attention_dims=offered.attention_dims if structure["attention_dim"] else (0,),
     )
 
 
 def _parse(text: str, axis: str, flag: str) -> str | int:
     if axis in NAMED and text in NAMED[axis]:
         return text
-    if axis in NUMBERS and text.isdecimal() and 0 < int(text) <= NUMBERS[axis]:
+    if axis in NUMBERS and text.isdecimal() and int(text) in _numbers(axis):
         return int(text)
     raise UserError(f"{flag}: found {text!r} for {axis}, expected {_expected(axis)}")
 
@@ -153,4 +183,9 @@ def _parse(text: str, axis: str, flag: str) -> str | int:
 def _expected(axis: str) -> str:
     if axis in NAMED:
         return f"some of {', '.join(NAMED[axis])}"
-    return f"whole numbers from 1 to {NUMBERS[axis]}"
+    return "whole numbers from {} to {}".format(*NUMBERS[axis])
+
+
+def _numbers(axis: str) -> range:
+    smallest, largest = NUMBERS[axis]
+    return range(smallest, largest + 1)

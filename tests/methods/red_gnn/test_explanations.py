@@ -23,6 +23,7 @@ from kapl_jax.methods.red_gnn.explanations import (
 )
 from kapl_jax.methods.red_gnn.tasks import make_tasks
 from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
+from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.parameters import RelationalModel
 from tests.methods.red_gnn.tiny import trained_model
 
@@ -65,7 +66,8 @@ def graph(name, letters=("g", "d", "c")):
 def trained(inductive=False):
     second = graph("families_ind", ("k", "l", "m")) if inductive else None
     data = ReasoningData("families", graph("families"), second, ())
-    parameters = RelationalModel(3, 2, 4, 2).init(jax.random.key(1))["params"]
+    model = RelationalModel(3, 2, 4, Offered(attention_dims=(2,)))
+    parameters = model.init(jax.random.key(1))["params"]
     return TrainedRedGNN(trained_model(make_tasks(data, 3), parameters))
 
 

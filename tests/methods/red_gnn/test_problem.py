@@ -15,8 +15,9 @@ from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.methods.red_gnn.tasks import split_pool
 from kapl_jax.relational.choices import choices
 from kapl_jax.relational.dense import dense_graph
-from kapl_jax.relational.layers import keep_all
+from kapl_jax.relational.layer import keep_all
 from kapl_jax.relational.regimes import DenseRegime
+from kapl_jax.relational.searched_layer import searched_layer
 from kapl_jax.search.individual import Individual
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.red_gnn.tiny import (
@@ -125,7 +126,7 @@ def test_the_loss_falls(options):
 
 
 def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
-    one, regime = individuals(1)[0], DenseRegime(OPTIONS.offered)
+    one, regime = individuals(1)[0], DenseRegime()
     before, _, after, _ = train([one], epochs=2)
     parameters = jax.tree.map(lambda leaf: leaf[0], before)
     numbers = one.hyperparameters
@@ -138,8 +139,8 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
     def gradient(parameters, graph, queries, weights):
         def loss(parameters):
             step, key = (queries[:, 0], queries[:, 1]), jax.random.key(0)
-            chosen = choices(one.candidate)
-            losses = regime.losses(parameters, chosen, graph, step, queries[:, 2], keep_all, key)
+            layer = searched_layer(OPTIONS.offered, choices(one.candidate))
+            losses = regime.losses(layer, parameters, graph, step, queries[:, 2], keep_all, key)
             return jnp.sum(losses * weights)
 
         return jax.grad(loss)(parameters)
