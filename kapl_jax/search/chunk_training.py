@@ -229,7 +229,9 @@ class ChunkTraining:
         ]
 
     def _evaluate(self, chunk: Chunk) -> dict[str, np.ndarray]:
-        return self.trainer.problem.metrics("valid", self.trainer.evaluate(chunk, "valid"))
+        metrics = self.trainer.problem.metrics("valid", self.trainer.evaluate(chunk, "valid"))
+        # As checkpoints expect them, even of a problem that gives others.
+        return {name: np.asarray(values, np.float64) for name, values in metrics.items()}
 
     def _scores(self, metrics: dict[str, np.ndarray], losses: np.ndarray | None) -> np.ndarray:
         scores = np.asarray(self.trainer.problem.score(metrics), np.float64)

@@ -50,7 +50,7 @@ class Population:
 
     state: TrainingState
     losses: Any
-    shares: Sequence[Any] = ()
+    shares: tuple[Any, ...] = ()
     best: Best | None = None
 
     def take(self, rows: Any) -> Population:

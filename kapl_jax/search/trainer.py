@@ -172,7 +172,7 @@ class PopulationTrainer(Generic[P]):
         if best is not None:
             best = dataclasses.replace(best, variables=place(best.variables))
         placed = dataclasses.replace(
-            population, state=place(population.state), shares=list(population.shares), best=best
+            population, state=place(population.state), shares=tuple(population.shares), best=best
         )
         return Chunk(individuals, cohort, programs, placed, epoch, done)
 
@@ -209,7 +209,7 @@ class PopulationTrainer(Generic[P]):
         if metrics is not None:
             epochs = numbers.astype(int)
             best = Best(state.variables, numbers, epochs, dict.fromkeys(metrics, numbers))
-        return Population(state, losses, [losses] * blocks, best)
+        return Population(state, losses, (losses,) * blocks, best)
 
     def train(
         self, chunk: Chunk, epochs: int, after_part: Callable[[], bool] | None = None
@@ -230,7 +230,7 @@ class PopulationTrainer(Generic[P]):
             return
         while chunk.epoch < stop and not self._train_epoch(chunk, after_part):
             shares = self.fetch_arrays(chunk, chunk.population.shares)
-            self._set(chunk, losses=np.sum(shares, axis=0, dtype=np.float32), shares=[])
+            self._set(chunk, losses=np.sum(shares, axis=0, dtype=np.float32), shares=())
             chunk.epoch, chunk.done = chunk.epoch + 1, 0.0
 
     def evaluate(self, chunk: Chunk, split: Split, variables: PyTree | None = None) -> list[PyTree]:
@@ -263,7 +263,7 @@ class PopulationTrainer(Generic[P]):
         problem, begun = self.problem, len(chunk.population.shares)
         for block in prefetched(problem.blocks("train", chunk.epoch, begun)):
             state, share = self._train(chunk, chunk.epoch + 1, block)
-            self._set(chunk, state=state, shares=[*chunk.population.shares, share])
+            self._set(chunk, state=state, shares=(*chunk.population.shares, share))
             chunk.done += problem.weight(block)
             if after_part is not None and after_part():
                 return True

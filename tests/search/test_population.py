@@ -68,7 +68,7 @@ def test_parts_join_to_the_whole():
     numbers = np.arange(5)
     state = TrainingState({"params": np.eye(5)}, (numbers * 1.5,))
     best = Best(numbers - 7, numbers * 2.0, numbers, {"height": numbers * 3.0})
-    whole = Population(state, numbers * 1.0, [numbers * 0.5], best)
+    whole = Population(state, numbers * 1.0, (numbers * 0.5,), best)
     parts = [whole.take(slice(0, 2)), whole.take([2]), whole.take(np.array([3, 4]))]
     joined = join_populations(parts)
     assert jax.tree.structure(joined) == jax.tree.structure(whole)
