@@ -6,14 +6,18 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import jax
 import pytest
 from absl import flags
+
+if TYPE_CHECKING:
+    from tests.end_to_end.disturbances import Undisturbed
 
 # Tests of several devices need eight; the others must not mind how many there are.
 jax.config.update("jax_num_cpu_devices", int(os.environ.get("KAPL_TEST_DEVICES", "8")))
@@ -51,6 +55,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what is slow, so that no worker is left alone with it at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where programs keep what they compiled; the server that starts them runs."""
+    from tests.end_to_end.programs import start_server
+
+    base = tmp_path_factory.getbasetemp()
+    # One for all workers: what one of them compiled the others need not.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+    start_server(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, compiled: Path
+) -> Callable[[str], Undisturbed]:
+    """Runs of all methods that nothing disturbed, by method, made when they are asked for."""
+    from tests.end_to_end.disturbances import WORKS, run_undisturbed
+
+    del compiled
+    return cache(lambda method: run_undisturbed(WORKS[method], tmp_path_factory.mktemp(method)))
 
 
 @pytest.fixture(scope="session")

@@ -290,6 +290,11 @@ def kind_of(name: str) -> Kind | None:
     return next((kind for kind in KINDS if is_generated(name, kind)), None)
 
 
+def has_name(dataset: str, kind: Kind) -> bool:
+    """Tell whether data are called by name, those of `kind` that are generated among them."""
+    return kind_of(dataset) is not None or is_generated(dataset, kind)
+
+
 def registered_names(kind: Kind | None = None) -> tuple[str, ...]:
     """Return the names of all registered data sets, or of those of one kind."""
     return tuple(dataset.name for dataset in DATASETS if _fits(dataset, kind))

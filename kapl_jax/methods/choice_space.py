@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class ChoiceSpace:
-    """Candidates `int8[number of axes]`, a `kapl_jax.search.space.Space`.
+    """Candidates `int8[number of axes]`, most of a `kapl_jax.search.space.StructureSpace`.
+
+    A method's space adds what people write, `presets` and `parse`.
 
     Attributes:
         names: Of the axes.
@@ -26,6 +30,10 @@ class ChoiceSpace:
     def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Draw each choice alike, `int8[count, axes]`."""
         return rng.integers(0, self._sizes, (count, len(self.axes))).astype(np.int8)
+
+    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return what evolution starts from: any."""
+        return self.sample(rng, count)
 
     def mutate(self, rng: np.random.Generator, candidate: np.ndarray) -> np.ndarray:
         """Draw one choice anew, another one where there is another."""
@@ -59,6 +67,19 @@ class ChoiceSpace:
     def describe(self, candidate: np.ndarray) -> str:
         """Return the choices, as in `activation=relu, num_layers=4`."""
         return ", ".join(f"{name}={value}" for name, value in self.values(candidate).items())
+
+    def record(self, candidate: np.ndarray) -> dict[str, Any]:
+        """Return the choices by name, and as one line."""
+        return {"structure": self.values(candidate), "formula": self.describe(candidate)}
+
+    def read(self, record: Mapping[str, Any]) -> np.ndarray:
+        """Return the candidate of such a record.
+
+        Raises:
+            LookupError: It lacks an axis.
+            ValueError: It holds an alternative that is not offered.
+        """
+        return self.candidate(record["structure"])
 
     def values(self, candidate: np.ndarray) -> dict[str, str | int]:
         """Return what is chosen, by the name of the axis."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 
 from kapl_jax.data.registry import Kind
 from kapl_jax.evaluation.parsimony import count_parameters
-from kapl_jax.methods.predictor import Predictor
+from kapl_jax.methods.predictor import Predictor, Shown
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.report.presentation import Presentation
 from kapl_jax.runs.settings import Settings
@@ -39,8 +40,8 @@ class Data(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What was odd in the files, a line each."""
-        ...
+        """What was odd in the files, a line each; by default nothing."""
+        return ()
 
     def describe(self) -> dict[str, Any]:
         """Return `name`, counts and a `digest` of the content, in JSON's types.
@@ -52,6 +53,12 @@ class Data(Protocol):
 
 ExtraStage = Callable[["SearchPipeline", list["Contender"]], list["Contender"]]
 """Trains in recorded stages of its own between search and tuning; returns who goes on."""
+
+
+def show_plainly(explanation: Mapping[str, Any], results: Mapping[str, Any]) -> Shown:
+    """Return an explanation as indented JSON."""
+    del results
+    return Shown(json.dumps(explanation, indent=2, ensure_ascii=False))
 
 
 def _count_all(data: Any, structure: Any, variables: Mapping[str, Any]) -> int:
@@ -72,16 +79,18 @@ class Method:
         load: Reads and checks the data, given the settings and what the run recorded already
             (config.json; empty for a run that is to begin).
         space: Makes the space that is searched.
-        options: Returns what is fixed for the program of a structure, in the search or (True) in
-            tuning and the final stage; structures of equal options train together.
         problem: Makes the problem of training on the data with such options.
         summary: Returns what results.json holds of a finished run beside what all methods write.
         predictor: Makes what answers and explains of a trained model.
         predicts: What a model can be asked: flags of experiments.predict.
         presentation: How its runs are shown.
         embedded: The data that its program runs on when given no flags.
+        options: Returns what is fixed for the program of a structure, in the search or (True) in
+            tuning and the final stage; structures of equal options train together, by default all.
         explains: What a model can be asked to explain: flags of experiments.explain; None where it
             explains nothing.
+        show: Returns an explanation as people see it, given what results.json holds, too; as plain
+            JSON by default.
         describe: Returns lines for the terminal about what results.json holds, beside the scores.
         suggested: By the name of a data set, settings that fit it better than the defaults.
         objective: Returns the metric that is searched for.
@@ -99,14 +108,15 @@ class Method:
     kind: Kind
     load: Callable[[Any, Mapping[str, Any]], Data]
     space: Callable[[Any], StructureSpace]
-    options: Callable[[Any, np.ndarray, bool], Hashable]
     problem: Callable[[Any, Any], Problem]
     summary: Callable[[Finished], dict[str, Any]]
     predictor: Callable[[TrainedModel], Predictor]
     predicts: type[Settings]
     presentation: Presentation
     embedded: str
+    options: Callable[[Any, np.ndarray, bool], Hashable] = lambda settings, structure, final: ()
     explains: type[Settings] | None = None
+    show: Callable[[dict[str, Any], Mapping[str, Any]], Shown] = show_plainly
     describe: Callable[[Mapping[str, Any]], Sequence[str]] = lambda results: ()
     suggested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objective: Callable[[Any], str] = lambda settings: "mrr"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kapl_jax.errors import UserError
@@ -19,13 +20,13 @@ class Prediction(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What was odd in the question, a line each."""
-        ...
+        """What was odd in the question, a line each; by default nothing."""
+        return ()
 
     @property
     def error(self) -> UserError | None:
-        """Why there is no answer; None where there is one."""
-        ...
+        """Why there is no answer; by default there is one."""
+        return None
 
     def text(self) -> str:
         """Return the answer for people, as a table."""
@@ -34,6 +35,21 @@ class Prediction(Protocol):
     def to_json(self) -> Any:
         """Return the answer in JSON's types."""
         ...
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An explanation as people see it.
+
+    Attributes:
+        text: Lines for the terminal.
+        pictures: Contents of picture files by their names.
+        file: Name of the JSON file with all of it.
+    """
+
+    text: str
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    file: str = "explanation.json"
 
 
 class Predictor(Protocol):

@@ -66,7 +66,7 @@ def load_trained(method: Method, run: Run, source: DataSource) -> TrainedModel:
     """
     store = ModelStore(Path(run.path) / "checkpoints")
     variables, description = store.load_best()
-    settings = settings_of(run, method.settings, source)
+    settings = settings_of(run, method.settings, method.kind, source)
     data = method.load(settings, run.config)
     check_trained_on(run, data.describe(), f"another {method.kind.noun}")
     with store.understanding_best():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kapl_jax.data.registry import kind_of
+from kapl_jax.data.registry import Kind, has_name
 from kapl_jax.errors import UserError
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.compilation_cache import cache_setting
@@ -56,7 +56,7 @@ class AskSettings(Settings):
         return read_run(self.workdir)
 
 
-def settings_of(run: Run, kind: type[S], source: DataSource) -> S:
+def settings_of(run: Run, kind: type[S], of_data: Kind, source: DataSource) -> S:
     """Return the settings of a run with its data where they are now.
 
     They are looked for as `source` says; else where the run had them; else as it was told, from
@@ -65,6 +65,7 @@ def settings_of(run: Run, kind: type[S], source: DataSource) -> S:
     Args:
         run: The run.
         kind: The dataclass of its method's settings.
+        of_data: The kind of its method's data.
         source: What is known of where they are.
 
     Raises:
@@ -75,10 +76,10 @@ def settings_of(run: Run, kind: type[S], source: DataSource) -> S:
     if dataset is None:
         path = run.config.get("dataset_path")
         # A folder of registered data says nothing of where a path leads.
-        is_sought = source.data_dir is not None and kind_of(settings.dataset) is not None
+        is_sought = source.data_dir is not None and has_name(settings.dataset, of_data)
         had = path if isinstance(path, str) and not is_sought and Path(path).exists() else ""
         dataset = had or settings.dataset
-        if kind_of(dataset) is None and not Path(dataset).expanduser().exists():
+        if not has_name(dataset, of_data) and not Path(dataset).expanduser().exists():
             lay = path if isinstance(path, str) else dataset
             raise UserError(
                 f"{run.path}: found no data at {lay}, where the run had them; give --dataset=PATH "

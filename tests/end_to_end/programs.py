@@ -89,7 +89,10 @@ class Running:
 
 
 def run_program(folder: Path, name: str, *arguments: object) -> Done:
-    """Run `python -m experiments.NAME` with `folder` as working directory."""
+    """Run `python -m experiments.NAME` with `folder` as working directory.
+
+    A name may also be that of a module, followed by a colon and its first argument.
+    """
     return Running(folder, name, tuple(map(str, arguments))).done()
 
 
@@ -155,5 +158,7 @@ def _become(
     # Else it would be the server's, and stay locked when a process is killed that holds it.
     tqdm.set_lock(threading.RLock())
     os.chdir(folder)
-    sys.argv = [str(ROOT / "experiments" / f"{name}.py"), *arguments]
-    runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+    module, _, first = name.partition(":")
+    sys.argv = [module, *filter(None, [first]), *arguments]
+    path = module if "." in module else f"experiments.{module}"
+    runpy.run_module(path, run_name="__main__", alter_sys=True)

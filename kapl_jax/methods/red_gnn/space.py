@@ -108,10 +108,6 @@ class ReasoningSpace(ChoiceSpace):
 
     base: Structure
 
-    def start(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Return what evolution starts from: any."""
-        return self.sample(rng, count)
-
     def presets(self) -> dict[str, np.ndarray]:
         """Return the known structures that are points of the space, by name."""
         known = {name: self.base | choices for name, choices in PRESETS.items()}
@@ -129,10 +125,6 @@ class ReasoningSpace(ChoiceSpace):
             UserError: A name or a value is unknown.
         """
         return self.candidate(parse_structure(text, self.base, source))
-
-    def record(self, candidate: np.ndarray) -> dict[str, Any]:
-        """Return the choices by name, and as one line."""
-        return {"structure": self.values(candidate), "formula": self.describe(candidate)}
 
     def read(self, record: Mapping[str, Any]) -> np.ndarray:
         """Return the candidate of such a record, which may be of another version.
