@@ -67,6 +67,7 @@ PATH_FLAGS = (
     "--evaluate_search_every=20",
     "--explained_answers=5",
 )
+TOY_FLAGS = (*COMMON, "--epochs=4000", "--presets=line", "--final_epochs=2000")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +93,15 @@ class Work:
 WORKS = {
     "autoblm": Work("autoblm", GRAPH_FLAGS, DATASET, write_tiny_graph),
     "coldnas": Work("coldnas", RATING_FLAGS, RATINGS, write_tiny_ratings),
+    "toy": Work("tests.contract.programs:toy", TOY_FLAGS, "cubic", lambda folder: folder),
     "red_gnn": Work("red_gnn", PATH_FLAGS, "", lambda folder: write_family(folder, "a", 14)),
 }
+
+
+def seeded() -> tuple[int, np.random.Generator]:
+    """Return a new seed, to be told where a test fails, and a generator of it."""
+    seed = int(np.random.default_rng().integers(2**31))
+    return seed, np.random.default_rng(seed)
 
 
 def finish(running: Running) -> None:

@@ -1,16 +1,14 @@
-"""Full disks, folders that go, signals, two at once: the same command then ends as undisturbed.
+"""Full disks, folders that go, two at once: the same command then ends as undisturbed.
 
-KAPL_FULL_DISKS sets how often the disk is full, KAPL_SIGNALS how often each method gets a signal,
-KAPL_PAIRS how many pairs are started at once; see `disturbances` for other data.
+KAPL_FULL_DISKS sets how often the disk is full, KAPL_PAIRS how many pairs are started at once; see
+`disturbances` for other data. Kills and signals are tests of every method, in `tests/contract`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,18 +18,15 @@ import numpy as np
 import pytest
 
 from tests.end_to_end.disturbances import (
-    WORKS,
     assert_one_line,
-    disturb,
     finish,
-    record,
+    seeded,
     wait_for,
 )
-from tests.end_to_end.programs import ROOT, Running, environment
+from tests.end_to_end.programs import ROOT, environment
 
 pytestmark = pytest.mark.slow
 FULL_DISKS = int(os.environ.get("KAPL_FULL_DISKS", "0"))
-SIGNALS = int(os.environ.get("KAPL_SIGNALS", "0"))
 PAIRS = int(os.environ.get("KAPL_PAIRS", "1"))
 
 
@@ -56,11 +51,6 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], None]]:
 
 def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def seeded() -> tuple[int, np.random.Generator]:
-    seed = int(np.random.default_rng().integers(2**31))
-    return seed, np.random.default_rng(seed)
 
 
 @pytest.mark.skipif(not FULL_DISKS, reason="KAPL_FULL_DISKS is not set")
@@ -126,48 +116,6 @@ def test_a_folder_that_goes_while_it_is_worked_in(tmp_path, undisturbed):
     assert_one_line(running.done(), 1, f"error: {workdir}: it, or its lock, was removed")
     finish(run.work.start(tmp_path, workdir))
     run.assert_same(workdir, "")
-
-
-@pytest.mark.parametrize("method", WORKS)
-def test_signals_at_random_moments(tmp_path, undisturbed, method):
-    # Kills are tried of all methods; signals by default of one, since a run takes long.
-    count = SIGNALS or (1 if method == "autoblm" else 0)
-    if not count:
-        pytest.skip("KAPL_SIGNALS is not set")
-    run, workdir, (seed, rng) = undisturbed(method), tmp_path / "run", seeded()
-
-    def start() -> Running:
-        # No checkpoint but for a signal.
-        return run.work.start(tmp_path, workdir, "--checkpoint_seconds=3600")
-
-    def end(running: Running) -> None:
-        name = rng.choice(["SIGTERM", "SIGHUP", "SIGUSR1", "SIGINT"])
-        running.send(signal.Signals[name])
-        done = running.done()
-        if done.returncode == -signal.Signals[name]:
-            return  # It had not yet begun.
-        if done.returncode == 0:
-            assert done.stderr == "", done
-            return
-        assert_one_line(done, 128 + signal.Signals[name], "give the same command again to continue")
-        assert not (workdir / "lock").exists()
-
-    moments = disturb(run, workdir, count, rng, start, end)
-    finish(start())
-    where = f"signals after {moments} seconds, {run.seconds:.1f} is the whole work, seed {seed}"
-    print(where)
-    assert moments, where
-    run.assert_same(workdir, where)
-    assert_nothing_was_trained_twice(workdir, where)
-
-
-def assert_nothing_was_trained_twice(workdir: Path, where: str) -> None:
-    """Check that the search, whose rounds are a chunk each, went through its epochs in order."""
-    reached: dict[int, int] = {}
-    for event in map(json.loads, record(workdir).splitlines()):
-        if (event["event"], event["stage"]) == ("epoch", "search"):
-            assert event["epoch"] > reached.get(event["round"], 0), where
-            reached[event["round"]] = event["epoch"]
 
 
 @pytest.mark.parametrize("attempt", range(PAIRS))

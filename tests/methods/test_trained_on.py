@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from kapl_jax.data.registry import GRAPHS
 from kapl_jax.errors import UserError
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.methods.trained_on import DataSource, check_trained_on, settings_of
@@ -20,7 +21,7 @@ def run_at(path, dataset, **config):
 
 
 def dataset_of(run, **source):
-    return settings_of(run, SearchSettings, DataSource(**source)).dataset
+    return settings_of(run, SearchSettings, GRAPHS, DataSource(**source)).dataset
 
 
 def test_a_relative_folder_is_found_from_another_one(tmp_path, monkeypatch):
