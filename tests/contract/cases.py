@@ -17,9 +17,11 @@ _COMMON = {
     "evaluate_search_every": 0,
     "one_shot_pool": 4,
     "one_shot_epochs": 1,
-    "finalists": 1,
+    # With a chunk of equal size in all stages there is one program for each kind of options.
+    "finalists": 2,
+    "presets": "none",
     "tuning_samples": 2,
-    "seeds": 2,
+    "seeds": 1,
     "final_epochs": 2,
     "evaluate_every": 1,
     "checkpoint_seconds": 3600.0,
@@ -59,7 +61,6 @@ CASES = {
     "autoblm": Case(
         settings={
             **_COMMON,
-            "presets": "distmult",
             "embedding_dim": 8,
             "final_embedding_dim": 8,
             "batch_size": 1024,
@@ -82,7 +83,6 @@ CASES = {
             "context_dim": 4,
             "query_items": 3,
             "batch_size": 100,
-            "presets": "film",
             "keep_gain": 0.0,
             "supernets": 1,
         },
@@ -105,7 +105,10 @@ CASES = {
     "red_gnn": Case(
         settings={
             **_COMMON,
-            "presets": "published",
+            # Each message has a program of its own at the end.
+            "finalists": 1,
+            "search_messages": "sum",
+            "search_aggregations": "sum,max",
             "num_layers": 2,
             "hidden_dim": 4,
             "attention_dim": 2,
@@ -127,7 +130,7 @@ CASES = {
         files=_GRAPH,
     ),
     "toy": Case(
-        settings={**_COMMON, "presets": "line", "epochs": 20},
+        settings={**_COMMON, "presets": "line", "epochs": 20, "finalists": 1, "seeds": 2},
         question={"at": 0.5},
         why={"at": 0.5},
         bad={
