@@ -38,7 +38,8 @@ class Setup:
             method.options(settings, one, False) == options and self.space.is_valid(one[None])[0]
             for one in structures
         ]
-        self.structures = np.unique(structures[fits], axis=0)[:COUNT]
+        # The first of these in order may have no part that can be trained.
+        self.structures = np.unique(structures[fits], axis=0)[::-1][:COUNT]
         assert len(self.structures) == COUNT
         hyperparameters = settings.sampled_hyperparameters()
         self.individuals = [
