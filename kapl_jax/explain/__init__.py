@@ -13,16 +13,16 @@ class Explanation(Protocol):
         title: What is said before the name of that file where there are no pictures beside it.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
+    name: ClassVar[str] = "explanation"
+    title: ClassVar[str] = "as JSON"
 
     def text(self) -> str:
         """Return it in lines for the terminal."""
         ...
 
     def pictures(self) -> dict[str, bytes]:
-        """Return its pictures by file name; none where there is nothing to draw."""
-        ...
+        """Return its pictures by file name; by default there is nothing to draw."""
+        return {}
 
     def to_json(self) -> dict[str, Any]:
         """Return its JSON form, of which `from_json` of its class makes it again."""

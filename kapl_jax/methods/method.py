@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +10,7 @@ import numpy as np
 
 from kapl_jax.data.registry import Kind
 from kapl_jax.evaluation.parsimony import count_parameters
-from kapl_jax.methods.predictor import Predictor, Shown
+from kapl_jax.methods.predictor import Predictor
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.report.presentation import Presentation
 from kapl_jax.runs.settings import Settings
@@ -55,12 +54,6 @@ ExtraStage = Callable[["SearchPipeline", list["Contender"]], list["Contender"]]
 """Trains in recorded stages of its own between search and tuning; returns who goes on."""
 
 
-def show_plainly(explanation: Mapping[str, Any], results: Mapping[str, Any]) -> Shown:
-    """Return an explanation as indented JSON."""
-    del results
-    return Shown(json.dumps(explanation, indent=2, ensure_ascii=False))
-
-
 def _count_all(data: Any, structure: Any, variables: Mapping[str, Any]) -> int:
     del data, structure
     return count_parameters(variables["params"])
@@ -89,8 +82,6 @@ class Method:
             tuning and the final stage; structures of equal options train together, by default all.
         explains: What a model can be asked to explain: flags of experiments.explain; None where it
             explains nothing.
-        show: Returns an explanation as people see it, given what results.json holds, too; as plain
-            JSON by default.
         describe: Returns lines for the terminal about what results.json holds, beside the scores.
         suggested: By the name of a data set, settings that fit it better than the defaults.
         objective: Returns the metric that is searched for.
@@ -116,7 +107,6 @@ class Method:
     embedded: str
     options: Callable[[Any, np.ndarray, bool], Hashable] = lambda settings, structure, final: ()
     explains: type[Settings] | None = None
-    show: Callable[[dict[str, Any], Mapping[str, Any]], Shown] = show_plainly
     describe: Callable[[Mapping[str, Any]], Sequence[str]] = lambda results: ()
     suggested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objective: Callable[[Any], str] = lambda settings: "mrr"

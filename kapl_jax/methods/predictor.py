@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from kapl_jax.errors import UserError
@@ -35,21 +34,6 @@ class Prediction(Protocol):
     def to_json(self) -> Any:
         """Return the answer in JSON's types."""
         ...
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An explanation as people see it.
-
-    Attributes:
-        text: Lines for the terminal.
-        pictures: Contents of picture files by their names.
-        file: Name of the JSON file with all of it.
-    """
-
-    text: str
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
-    file: str = "explanation.json"
 
 
 class Predictor(Protocol):

@@ -123,10 +123,9 @@ def test_a_model_explains_or_says_who_does(run_of, name, monkeypatch):
             done.trained.explain()
         return
     explanation = done.trained.explain(**case.why)
-    shown = METHODS[name].show(explanation, done.trained.results)
-    assert shown.text
-    assert json.loads(json.dumps(explanation, allow_nan=False))
-    assert all(picture for picture in shown.pictures.values())
+    assert explanation.text()
+    assert json.loads(json.dumps(explanation.to_json(), allow_nan=False))
+    assert all(picture for picture in explanation.pictures().values())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -174,7 +173,7 @@ def test_programs_ask_a_method_that_is_one_value(run_of, compiled):
     assert (done.returncode, done.stderr) == (0, "")
     powers = {power: 5 - place for place, power in enumerate(POWERS)}
     expected = sum(weight * 2.0 ** powers[p] for p, weight in results["terms"].items())
-    assert json.loads(done.stdout) == pytest.approx(expected)
+    assert json.loads(done.stdout)["value"] == pytest.approx(expected)
     done = run_program(folder, PROGRAM.format("explain"), *asked)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("as JSON: run/explain/explanation.json\n")

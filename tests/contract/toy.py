@@ -13,7 +13,7 @@ from kapl_jax.data.registry import Kind, is_generated
 from kapl_jax.errors import UserError, one_line
 from kapl_jax.methods.choice_space import ChoiceSpace
 from kapl_jax.methods.method import Data, Method
-from kapl_jax.methods.predictor import Prediction
+from kapl_jax.methods.predictor import Explanation, Prediction
 from kapl_jax.methods.settings import SearchSettings, log
 from kapl_jax.runs.report.presentation import Presentation
 from kapl_jax.runs.report.section import Section, Table
@@ -105,14 +105,14 @@ class Where(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class Value(Prediction):
-    value: float
+class Value(Prediction, Explanation):
+    terms: dict[str, float]
 
     def text(self):
-        return f"{self.value:.4f}"
+        return f"{sum(self.terms.values()):.4f} = the sum of {self.terms}"
 
     def to_json(self):
-        return self.value
+        return {"value": sum(self.terms.values()), "terms": self.terms}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,10 +120,10 @@ class ToyPredictor:
     model: object
 
     def predict(self, question):
-        return [Value(sum(terms(self.model, question.at).values()))]
+        return [self.explain(question)]
 
     def explain(self, question):
-        return {"terms": terms(self.model, question.at)}
+        return Value(terms(self.model, question.at))
 
 
 def section(runs):

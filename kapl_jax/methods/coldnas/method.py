@@ -11,7 +11,6 @@ import numpy as np
 from kapl_jax.data.cold_start import ColdStartData
 from kapl_jax.data.registry import RATINGS
 from kapl_jax.evaluation.objectives import sign
-from kapl_jax.explain.user_explanation import explanation_pictures, explanation_text
 from kapl_jax.methods.coldnas.defaults import SUGGESTED
 from kapl_jax.methods.coldnas.explanations import example_users
 from kapl_jax.methods.coldnas.landscape import landscape_results
@@ -39,7 +38,6 @@ from kapl_jax.methods.coldnas.stages import (
 )
 from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.methods.method import Method
-from kapl_jax.methods.predictor import Shown
 from kapl_jax.methods.results import Finished
 from kapl_jax.modulation.structures import OPERATIONS, structure_text
 
@@ -154,11 +152,6 @@ def _describe(results: Mapping[str, Any]) -> Sequence[str]:
     return lines
 
 
-def _show(explanation: dict[str, Any], results: Mapping[str, Any]) -> Shown:
-    del results
-    return Shown(explanation_text(explanation), explanation_pictures(explanation))
-
-
 COLDNAS = Method(
     name="coldnas",
     title="ColdNAS",
@@ -174,7 +167,6 @@ COLDNAS = Method(
     predictor=lambda model: ColdNASRecommender(RatingModel(model)),
     predicts=UserQuestion,
     explains=UserExplanationQuestion,
-    show=_show,
     presentation=PRESENTATION,
     embedded="planted",
     suggested=SUGGESTED,

@@ -11,16 +11,12 @@ from kapl_jax.data.reasoning import load_reasoning_data, recorded_pair
 from kapl_jax.data.registry import GRAPHS
 from kapl_jax.evaluation.patterns import metrics_by_pattern, metrics_by_relation, relation_patterns
 from kapl_jax.evaluation.ranking import mean_rank_metrics
-from kapl_jax.explain.digraph_pictures import reasoning_pictures
-from kapl_jax.explain.reasoning_text import reasoning_text
-from kapl_jax.explain.rule_text import rules_text
 from kapl_jax.methods.graph_predictor import (
     GraphExplanationQuestion,
     GraphPredictor,
     GraphQuestion,
 )
 from kapl_jax.methods.method import Method
-from kapl_jax.methods.predictor import Shown
 from kapl_jax.methods.red_gnn.answers import RedGNNAnswerer
 from kapl_jax.methods.red_gnn.defaults import SUGGESTED
 from kapl_jax.methods.red_gnn.explanations import RedGNNExplainer, example_answers
@@ -32,7 +28,6 @@ from kapl_jax.methods.red_gnn.trained import TrainedRedGNN
 from kapl_jax.methods.results import Finished
 from kapl_jax.methods.trained import TrainedModel
 from kapl_jax.relational.reach import within_reach
-from kapl_jax.runs.report.metrics import read_metrics
 
 
 def _load(settings: RedGNNSettings, config: Mapping[str, Any]) -> Tasks:
@@ -124,15 +119,6 @@ def _describe(results: Mapping[str, Any]) -> Sequence[str]:
     return lines
 
 
-def _show(explanation: dict[str, Any], results: Mapping[str, Any]) -> Shown:
-    """Return the paths to answers, or the rules beside the model that they are of."""
-    if "table" not in explanation:
-        return Shown(reasoning_text(explanation), reasoning_pictures(explanation))
-    found = read_metrics(results.get("test")).get("mrr")
-    explanation["mrr"]["model"] = None if found is None else found.mean
-    return Shown(rules_text(explanation), file="rules.json")
-
-
 def _predictor(model: TrainedModel) -> GraphPredictor:
     trained = TrainedRedGNN(model)
     return GraphPredictor(RedGNNAnswerer(trained), RedGNNExplainer(trained))
@@ -153,7 +139,6 @@ RED_GNN = Method(
     predictor=_predictor,
     predicts=GraphQuestion,
     explains=GraphExplanationQuestion,
-    show=_show,
     presentation=PRESENTATION,
     embedded="umls",
     suggested=SUGGESTED,
