@@ -47,7 +47,7 @@ def test_the_program_says_what_it_found_and_where(finished):
     assert said[0].endswith(best["formula"])
     assert [line.strip() for line in said[1:3]] == best["expressions"]
     value = results["test"]["mse"]
-    assert f"test mse             {value['mean']:.4f} ± {value['std']:.4f}" in said
+    assert f"test MSE             {value['mean']:.4f} ± {value['std']:.4f}" in said
     assert said[-1] == "report: run/report/index.html"
     assert (finished / "run" / "report" / "index.html").is_file()
     assert list((finished / "run" / "tensorboard").glob("events.out.tfevents.*"))

@@ -405,7 +405,7 @@ def test_the_report_has_its_sections(full_run):
         "Which operations matter",
         "Selected on validation and on test users",
         "Landscape of structures",
-        "Reasons",
+        "Explanations",
         "Parameters against quality",
         "Hyperparameters chosen",
         "Settings, versions and device",
