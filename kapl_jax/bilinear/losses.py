@@ -55,8 +55,9 @@ def _error(
     unnormalised: jax.Array, normaliser: jax.Array, targets: jax.Array, weights: jax.Array
 ) -> jax.Array:
     """The loss's gradient in the scores: weighted probabilities less the targets."""
-    is_target = jnp.arange(unnormalised.shape[1]) == targets[:, None]
-    return (unnormalised * (1.0 / normaliser) - is_target) * weights[:, None]
+    is_target = jnp.arange(unnormalised.shape[1])[None] == targets[:, None]
+    probabilities = unnormalised * (1.0 / normaliser)
+    return (probabilities - is_target.astype(probabilities.dtype)) * weights[:, None]
 
 
 def _log_loss_forward(
@@ -126,7 +127,7 @@ def sampled_softmax_loss(
     # A draw misses the target with probability (N - 1) / N, so each of the N - 1 other entities
     # appears M / N times among the draws.
     scores = scores + jnp.log(num_entities / negatives.shape[0])
-    scores = jnp.where(negatives == targets[:, None], -jnp.inf, scores)
+    scores = jnp.where(negatives[None] == targets[:, None], -jnp.inf, scores)
     normaliser = jnp.logaddexp(target, jax.nn.logsumexp(scores, axis=1))
     return jnp.sum(weights * (normaliser - target))
 

@@ -38,7 +38,8 @@ def signed_one_hot(structure: ArrayLike) -> jax.Array:
     """
     cells = jnp.asarray(structure)[..., None]
     blocks = jnp.arange(1, cells.shape[-2] + 1, dtype=cells.dtype)
-    return jnp.where(jnp.abs(cells) == blocks, jnp.sign(cells), 0).astype(jnp.float32)
+    of_block = jnp.abs(cells) == blocks[None, None]
+    return jnp.where(of_block, jnp.sign(cells), 0).astype(jnp.float32)
 
 
 @compiled_apart
@@ -66,12 +67,12 @@ def _to_rows(blocks: jax.Array, num_rows: int) -> jax.Array:
 
 
 def _mix(coefficients: jax.Array, blocks: jax.Array) -> jax.Array:
-    """``sum_k coefficients[..., k] blocks[k]``: float[..., K] and float[K, L] to float[..., L].
+    """``sum_k coefficients[:, k] blocks[k]``: float[M, K] and float[K, L] to float[M, L].
 
     Written out as a sum, not as a product of matrices: with so few terms it fuses into the
     loop that uses it, and the sums themselves are never stored.
     """
-    return reduce(add, (coefficients[..., k, None] * blocks[k] for k in range(blocks.shape[0])))
+    return reduce(add, (coefficients[:, k, None] * blocks[k][None] for k in range(blocks.shape[0])))
 
 
 @compiled_apart
@@ -88,7 +89,8 @@ def _combine(signs: jax.Array, sources: jax.Array, relation: jax.Array) -> jax.A
     """
 
     def one(signs: jax.Array, source: jax.Array) -> jax.Array:
-        return reduce(add, (_mix(signs[i], relation) * source[i] for i in range(source.shape[0])))
+        num_blocks = source.shape[0]
+        return reduce(add, (_mix(signs[i], relation) * source[i][None] for i in range(num_blocks)))
 
     return jax.vmap(one)(signs, sources)
 
@@ -98,7 +100,7 @@ def _combine_with_output(signs: jax.Array, sources: jax.Array, outputs: jax.Arra
     """``out_k = sum_dij signs_dijk source_di output_dj``: float[K, L] from two float[D, K, L]."""
     by_source = jnp.moveaxis(signs, 1, -1)
     pairs = np.ndindex(outputs.shape[:2])
-    return reduce(add, (_mix(by_source[n, j], sources[n]) * outputs[n, j] for n, j in pairs))
+    return reduce(add, (_mix(by_source[n, j], sources[n]) * outputs[n, j][None] for n, j in pairs))
 
 
 @jax.custom_vjp

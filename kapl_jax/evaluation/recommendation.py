@@ -67,7 +67,7 @@ def user_metrics(
     ratings = jnp.where(mask, ratings, 0.0)
     predictions = jnp.where(mask, predictions, 0.0)
     error = predictions - ratings
-    count = jnp.maximum(jnp.sum(mask, axis=1), 1)
+    count = jnp.maximum(jnp.sum(mask, axis=1), 1).astype(error.dtype)
     # What is masked takes the last places and gains nothing.
     scores = jnp.where(mask, predictions, -jnp.inf)
     gains = jnp.exp2(ratings) - 1.0
@@ -103,8 +103,8 @@ def _expected_discounts(scores: jax.Array, cutoff: int) -> jax.Array:
         `float32[U, Q]`; NaN where the score is.
     """
     columns = scores.T
-    before = sum((other > columns).astype(jnp.float32) for other in columns)
-    tied = sum((other == columns).astype(jnp.float32) for other in columns)
+    before = sum((other[None] > columns).astype(jnp.float32) for other in columns)
+    tied = sum((other[None] == columns).astype(jnp.float32) for other in columns)
     discounts = 1.0 / np.log2(np.arange(cutoff) + 2.0)
     counted = (
         jnp.where((before <= place) & (place < before + tied), float(discount), 0.0)

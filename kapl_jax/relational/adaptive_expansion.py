@@ -39,7 +39,7 @@ class Step:
     @property
     def new(self) -> jax.Array:
         """bool[B, M], which places stand for nodes that are not rows."""
-        places = jnp.arange(self.firsts.shape[1], dtype=jnp.int32)
+        places = jnp.arange(self.firsts.shape[1], dtype=jnp.int32)[None]
         return (self.firsts == places) & (places >= self.rows.shape[1])
 
 
@@ -59,7 +59,7 @@ def follow(graph: AdaptiveGraph, entities: jax.Array, limit: int) -> Step:
     sources, ranks = _unroll(kept, limit)
     of_source = [jnp.take_along_axis(part, sources, axis=1) for part in (starts, degrees, kept)]
     edges = of_source[0] + spread(ranks, *of_source[1:])
-    present = jnp.arange(limit) < jnp.sum(kept, axis=1, keepdims=True)
+    present = jnp.arange(limit)[None] < jnp.sum(kept, axis=1, keepdims=True)
     edges = jnp.where(present, edges, 0)
     targets = jnp.where(present, graph.targets[edges], graph.num_entities)
     targets = jnp.concatenate([entities, targets], axis=1)
@@ -100,7 +100,7 @@ def shares(degrees: jax.Array, limit: int) -> jax.Array:
     kept = jnp.minimum(degrees, cap)
     more = degrees > cap
     spare = limit - jnp.sum(kept, axis=1, keepdims=True)
-    return kept + (more & (jnp.cumsum(more, axis=1) <= spare))
+    return kept + (more & (jnp.cumsum(more, axis=1) <= spare)).astype(kept.dtype)
 
 
 def spread(ranks: jax.Array, degrees: jax.Array, kept: jax.Array) -> jax.Array:
@@ -113,9 +113,9 @@ def spread(ranks: jax.Array, degrees: jax.Array, kept: jax.Array) -> jax.Array:
     """
     kept = jnp.maximum(kept, 1)
     step = degrees // kept
-    rest = (degrees - step * kept).astype(jnp.float32)
+    share = (degrees - step * kept).astype(jnp.float32) / kept.astype(jnp.float32)
     # A product of integers might overflow; rounding keeps places apart, and below `degrees`.
-    return ranks * step + jnp.floor(ranks * (rest / kept)).astype(jnp.int32)
+    return ranks * step + jnp.floor(ranks.astype(jnp.float32) * share).astype(jnp.int32)
 
 
 def _unroll(counts: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
@@ -125,4 +125,4 @@ def _unroll(counts: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
     ended = jnp.zeros((len(counts), total), jnp.int32).at[queries, ends].add(1, mode="drop")
     sources = jnp.minimum(jnp.cumsum(ended, axis=1), counts.shape[1] - 1)
     begins = jnp.take_along_axis(ends - counts, sources, axis=1)
-    return sources, jnp.arange(total, dtype=jnp.int32) - begins
+    return sources, jnp.arange(total, dtype=jnp.int32)[None] - begins

@@ -124,7 +124,8 @@ def log_losses(reached: Reached, answers: jax.Array, num_entities: int) -> jax.A
     scores = jnp.where(listed, reached.scores, -jnp.inf)
     largest = jax.lax.stop_gradient(jnp.maximum(jnp.max(scores, axis=1), 0.0))
     others = num_entities - jnp.sum(listed, axis=1)
-    sums = jnp.sum(jnp.exp(scores - largest[:, None]), axis=1) + others * jnp.exp(-largest)
+    of_others = others.astype(scores.dtype) * jnp.exp(-largest)
+    sums = jnp.sum(jnp.exp(scores - largest[:, None]), axis=1) + of_others
     answer = reached.entities == answers[:, None]
     return largest + jnp.log(sums) - jnp.sum(jnp.where(answer, reached.scores, 0.0), axis=1)
 

@@ -56,7 +56,7 @@ def select(
     # Logits that overflow still are before places that are not new.
     perturbed = jnp.maximum(perturbed, jnp.finfo(logits.dtype).min)
     best = jax.lax.top_k(jnp.where(new, perturbed, -jnp.inf), top_k)[1]
-    number = jnp.arange(size, dtype=jnp.int32)
+    number = jnp.arange(size, dtype=jnp.int32)[None]
     order = number - counts[:, None]
     added = jnp.take_along_axis(best, jnp.clip(order, 0, top_k - 1), axis=1)
     places = jnp.where(order < 0, number, added)

@@ -106,7 +106,8 @@ class PairEdges:
         """Return float32[M, B, K] of float32[B, N, K]; see `Edges`."""
         of_entities, sources = jnp.moveaxis(values, 1, 0), self.graph.pair_sources
         if of_identities is not None:
-            beyond = self.graph.num_entities * (self.graph.pair_relations == self.graph.identity)
+            identities = self.graph.pair_relations == self.graph.identity
+            beyond = self.graph.num_entities * identities.astype(sources.dtype)
             of_entities = jnp.concatenate([of_entities, jnp.moveaxis(of_identities, 1, 0)])
             sources = sources + beyond
         return of_entities[sources]

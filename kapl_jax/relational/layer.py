@@ -152,6 +152,6 @@ def dropping(key: jax.Array, rate: jax.Array) -> Drop:
 
     def drop(layer: int, x: jax.Array) -> jax.Array:
         noise = jax.random.bits(jax.random.fold_in(key, layer), x.shape, jnp.uint8)
-        return jnp.where(noise >= limit, x * scale, 0.0)
+        return jnp.where(noise.astype(limit.dtype) >= limit, x * scale, 0.0)
 
     return drop

@@ -80,12 +80,13 @@ def _attention(
     if offered.attention_dims == (0,):
         return jnp.ones(edges.shape)
     relation = parameters["relation"]
-    of_query = relation[query] @ parameters["attention_query"] + parameters["attention_bias"]
+    of_query = relation[query] @ parameters["attention_query"] + parameters["attention_bias"][None]
     of_row = states @ parameters["attention_source"] + edges.of_queries(of_query)
     of_relation = edges.of_relations(relation @ parameters["attention_relation"])
     hidden = jax.nn.relu(edges.of_sources(of_row) + of_relation)
     weights = jnp.where(attention_mask(offered, chosen), parameters["attention_out"], 0.0)
     # Not a matrix product: of a handful of columns with one, a fused sum is faster.
+    weights = jnp.expand_dims(weights, range(hidden.ndim - 1))
     alpha = jax.nn.sigmoid(jnp.sum(hidden * weights, axis=-1) + parameters["attention_out_bias"])
     if 0 not in offered.attention_dims:
         return alpha
@@ -160,7 +161,7 @@ def _conditioned_product(
     """The same with embeddings w_r + W_r q that depend on the query."""
     embedding = _embedding(parameters, query)
     of_query = jnp.einsum("bd,rde->bre", embedding, parameters["relation_of_query"])
-    table = (parameters["relation"] + of_query).at[:, -1].set(1.0)
+    table = (parameters["relation"][None] + of_query).at[:, -1].set(1.0)
     return edges.of_sources(states, edges.at_heads(embedding)) * edges.of_query_relations(table)
 
 
@@ -285,7 +286,7 @@ def _gru(
     x = become(x)
     gates = zip(*(jnp.split(parameters[name], 3, axis=-1) for name in _GATE), strict=True)
     (reset, from_reset), (update, from_update), (new, from_new) = (
-        (x @ of_input + input_bias, _filled(previous @ of_state, len(x)) + state_bias)
+        (x @ of_input + input_bias[None], _filled(previous @ of_state, len(x)) + state_bias[None])
         for of_input, input_bias, of_state, state_bias in gates
     )
     update = jax.nn.sigmoid(update + from_update)
@@ -304,11 +305,11 @@ def _concatenated(
     parameters: Parameters, x: Array, previous: Array, become: Callable[[Array], Array]
 ) -> Array:
     """A linear map of old state and aggregate (x is its second half), norm, and a short cut."""
-    x = x + _filled(previous @ parameters["concat_state"], len(x)) + parameters["concat_bias"]
+    x = x + _filled(previous @ parameters["concat_state"], len(x)) + parameters["concat_bias"][None]
     centered = x - jnp.mean(x, axis=-1, keepdims=True)
     variance = jnp.mean(jnp.square(centered), axis=-1, keepdims=True)
     normed = centered * jax.lax.rsqrt(variance + 1e-5)
-    new = become(normed * parameters["norm_scale"] + parameters["norm_bias"])
+    new = become(normed * parameters["norm_scale"][None] + parameters["norm_bias"][None])
     return _filled(previous, len(x)) + new
 
 

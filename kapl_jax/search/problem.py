@@ -57,7 +57,9 @@ class TrainingState:
             **collections: What else changed of the variables, by name.
         """
         params = self.variables["params"]
-        updates, state = optimizer.update(gradient, self.optimizer, params)
+        # Optax raises floats to the power of counts (Adam's correction of the bias).
+        with jax.numpy_dtype_promotion("standard"):
+            updates, state = optimizer.update(gradient, self.optimizer, params)
         variables = {
             **self.variables,
             **collections,

@@ -83,4 +83,6 @@ def test_the_gradient_is_that_of_the_softmax_over_all_new_ones():
 def test_no_gradient_where_there_is_no_choice(available):
     new = (np.arange(PLACES) >= ROWS) & (np.arange(PLACES) < ROWS + available)
     logits = jnp.arange(PLACES, dtype=jnp.float32)
-    np.testing.assert_array_equal(gradient(logits, new, 1.0, jnp.arange(SIZE) + 1.0), 0)
+    np.testing.assert_array_equal(
+        gradient(logits, new, 1.0, jnp.arange(SIZE, dtype=jnp.float32) + 1.0), 0
+    )

@@ -130,16 +130,16 @@ def jraph_scores(p, aggregate, graph, head, asked):
 
         def send(relations, sender, receiver, _, layer=layer):
             embeddings = p["relation"][layer]
-            hidden = sender @ p["attention_source"][layer] + p["attention_bias"][layer]
+            hidden = sender @ p["attention_source"][layer] + p["attention_bias"][layer][None]
             hidden += embeddings[relations] @ p["attention_relation"][layer]
-            hidden += embeddings[asked] @ p["attention_query"][layer]
+            hidden += (embeddings[asked] @ p["attention_query"][layer])[None]
             out = jax.nn.relu(hidden) @ p["attention_out"][layer] + p["attention_out_bias"][layer]
             return jax.nn.sigmoid(out)[:, None] * (sender + embeddings[relations])
 
         def become(node, sent, received, _, layer=layer):
             x = jnp.tanh(received @ p["message"][layer])
-            of_input = jnp.split(x @ p["gate_input"] + p["gate_input_bias"], 3, axis=1)
-            of_state = jnp.split(node @ p["gate_hidden"] + p["gate_hidden_bias"], 3, axis=1)
+            of_input = jnp.split(x @ p["gate_input"] + p["gate_input_bias"][None], 3, axis=1)
+            of_state = jnp.split(node @ p["gate_hidden"] + p["gate_hidden_bias"][None], 3, axis=1)
             reset, update = (jax.nn.sigmoid(of_input[i] + of_state[i]) for i in range(2))
             return (1 - update) * jnp.tanh(of_input[2] + reset * of_state[2]) + update * node
 
