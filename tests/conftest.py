@@ -42,7 +42,7 @@ _MOST_KEPT = 2 * 1024**3  # bytes
 # and warnings are errors.
 _STRICT = tuple(
     Path(__file__).parent / folder
-    for folder in ("bilinear", "episodes", "evaluation", "explain", "modulation", "relational")
+    for folder in ("bilinear", "episodes", "evaluation", "explain", "modulation")
 )
 
 
