@@ -17,7 +17,7 @@ from kapl_jax.data.reasoning import ReasoningData, load_reasoning_data
 from kapl_jax.methods.red_gnn.defaults import SUGGESTED
 from kapl_jax.methods.red_gnn.problem import RedGNNOptions, RedGNNProblem
 from kapl_jax.methods.red_gnn.tasks import Asked, Tasks, first_of, make_tasks
-from kapl_jax.relational.adaptive import limits_for
+from kapl_jax.relational.adaprop import limits_for
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.graph import RelationalGraph

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.relational import adaptive_layers, dense_layers, frontier_layers
-from kapl_jax.relational.adaptive import AdaptiveGraph, Limits, adaptive_graph, limits_for
+from kapl_jax.relational import adaprop_layers, dense_layers, frontier_layers
+from kapl_jax.relational.adaprop import AdaPropGraph, Limits, adaprop_graph, limits_for
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.dense import DenseGraph, dense_graph
 from kapl_jax.relational.expansion import Expander
@@ -205,11 +205,11 @@ class DenseRegime:
 class _Limited:
     """A graph on the device and how much of it a query may reach."""
 
-    graph: AdaptiveGraph
+    graph: AdaPropGraph
     limits: Limits = flax.struct.field(pytree_node=False)
 
 
-class AdaptiveRegime:
+class AdaPropRegime:
     """Runs layers over the nodes that queries choose (AdaProp); see `Regime`."""
 
     def __init__(self, num_layers: int, num_entities: int, top_k: int, most_edges: int) -> None:
@@ -239,7 +239,7 @@ class AdaptiveRegime:
     ) -> Iterator[tuple[slice, Prepared]]:
         """Give many batches at once: nothing is expanded on the host; see `Regime`."""
         self.measure(batches, purpose)
-        shared = _Limited(adaptive_graph(batches.graph), self._limits[purpose])
+        shared = _Limited(adaprop_graph(batches.graph), self._limits[purpose])
         count = len(batches.heads)
         # Parts of equal size, but for the last: each size is a program.
         size = -(-count // -(-count // _MOST_BATCHES))
@@ -259,17 +259,17 @@ class AdaptiveRegime:
     ) -> jax.Array:
         """Return the log-loss; nodes are chosen with noise; see `Regime`."""
         heads, relations = step
-        reached = adaptive_layers.propagate(
+        reached = adaprop_layers.propagate(
             layer, parameters, shared.graph, heads, relations, shared.limits, drop, key
         )
-        return adaptive_layers.log_losses(reached, tails, shared.graph.num_entities)
+        return adaprop_layers.log_losses(reached, tails, shared.graph.num_entities)
 
     def scores(
         self, layer: Layer, parameters: Parameters, shared: _Limited, step: Any, drop: Drop
     ) -> jax.Array:
         """Return the scores of all entities; see `Regime`."""
         heads, relations = step
-        reached = adaptive_layers.propagate(
+        reached = adaprop_layers.propagate(
             layer, parameters, shared.graph, heads, relations, shared.limits, drop
         )
         batch = len(reached.scores)

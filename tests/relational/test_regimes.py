@@ -13,7 +13,7 @@ from kapl_jax.relational.graph import relational_graph
 from kapl_jax.relational.layer import keep_all
 from kapl_jax.relational.parameters import RelationalModel
 from kapl_jax.relational.regimes import (
-    AdaptiveRegime,
+    AdaPropRegime,
     Batches,
     DenseRegime,
     FrontierRegime,
@@ -68,33 +68,33 @@ def test_regimes_give_the_same_losses_and_scores(asked, parameters):
 
 
 def test_a_query_that_may_keep_all_nodes_scores_as_if_it_did_not_choose(asked, parameters):
-    adaptive = AdaptiveRegime(L, N, top_k=N, most_edges=1000)
+    adaprop = AdaPropRegime(L, N, top_k=N, most_edges=1000)
     frontier = outcomes(FrontierRegime(L, N), parameters, asked)
     np.testing.assert_allclose(
-        outcomes(adaptive, parameters, asked)[1], frontier[1], rtol=1e-4, atol=1e-5
+        outcomes(adaprop, parameters, asked)[1], frontier[1], rtol=1e-4, atol=1e-5
     )
 
 
 def test_a_query_that_keeps_few_nodes_scores_few(asked, parameters):
-    narrow = outcomes(AdaptiveRegime(L, N, 1, 1000), parameters, asked)[1]
-    wide = outcomes(AdaptiveRegime(L, N, N, 1000), parameters, asked)[1]
+    narrow = outcomes(AdaPropRegime(L, N, 1, 1000), parameters, asked)[1]
+    wide = outcomes(AdaPropRegime(L, N, N, 1000), parameters, asked)[1]
     assert np.all((narrow != 0).sum(axis=-1) <= 1 + L)
     assert (narrow != 0).sum() < (wide != 0).sum()
 
 
-@pytest.mark.parametrize("kind", ["dense", "frontier", "adaptive"])
+@pytest.mark.parametrize("kind", ["dense", "frontier", "adaprop"])
 def test_parts_can_be_left_out(asked, kind, monkeypatch):
     monkeypatch.setattr(regimes, "_MOST_BATCHES", 2)
     graph, heads, relations, _ = asked
     regime = {
         "dense": DenseRegime(),
         "frontier": FrontierRegime(L, N),
-        "adaptive": AdaptiveRegime(L, N, 2, 1000),
+        "adaprop": AdaPropRegime(L, N, 2, 1000),
     }[kind]
     parts = list(regime.prepare(Batches(graph, heads, relations), "test"))
     covered = np.concatenate([np.arange(STEPS)[part] for part, _ in parts])
     assert covered.tolist() == list(range(STEPS))
-    assert len(parts) == {"dense": 1, "frontier": STEPS, "adaptive": 3}[kind]
+    assert len(parts) == {"dense": 1, "frontier": STEPS, "adaprop": 3}[kind]
     for first in range(len(parts) + 1):
         rest = list(regime.prepare(Batches(graph, heads, relations), "test", first))
         assert [part for part, _ in rest] == [part for part, _ in parts[first:]]

@@ -23,7 +23,7 @@ from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layer import dropping, keep_all
 from kapl_jax.relational.parameters import RelationalModel
 from kapl_jax.relational.regimes import (
-    AdaptiveRegime,
+    AdaPropRegime,
     Batches,
     DenseRegime,
     FrontierRegime,
@@ -282,7 +282,7 @@ def _check_dense(options: RedGNNOptions, tasks: Tasks, largest: int) -> None:
 
 def _regime(options: RedGNNOptions, num_entities: int, num_edges: int, batch_size: int) -> Regime:
     if options.top_k:
-        return AdaptiveRegime(options.num_layers, num_entities, options.top_k, options.most_edges)
+        return AdaPropRegime(options.num_layers, num_entities, options.top_k, options.most_edges)
     offered = options.offered
     small = fits_dense(offered, options.hidden_dim, batch_size, num_entities, num_edges)
     if options.regime == "dense" or (options.regime == "auto" and small):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
-from kapl_jax.methods.red_gnn.adaptive_reasoner import AdaptiveReasoner
+from kapl_jax.methods.red_gnn.adaprop_reasoner import AdaPropReasoner
 from kapl_jax.methods.red_gnn.space import read_structure
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.expansion import Expander
@@ -73,7 +73,7 @@ def make_reasoner(
     num_layers = int(structure["num_layers"])
     if description["top_k"]:
         limits = (int(description["top_k"]), int(description["most_edges"]))
-        return AdaptiveReasoner(parameters, offered, num_layers, limits, graph)
+        return AdaPropReasoner(parameters, offered, num_layers, limits, graph)
     return FrontierReasoner(parameters, offered, num_layers, graph)
 
 

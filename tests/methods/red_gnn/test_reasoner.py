@@ -120,10 +120,10 @@ def test_a_model_that_keeps_all_nodes_reasons_like_one_that_does_not_choose(reas
     """Of AdaProp."""
     description = {**DESCRIPTION, "top_k": ENTITIES, "most_edges": 1000}
     parameters = {**random_parameters(3), "sampling": np.ones((2, 4), np.float32)}
-    adaptive = make_reasoner(parameters, description, reasoner.graph)
-    for of_one, of_other in zip(adaptive.scores(*QUERIES), reasoner.scores(*QUERIES), strict=True):
+    adaprop = make_reasoner(parameters, description, reasoner.graph)
+    for of_one, of_other in zip(adaprop.scores(*QUERIES), reasoner.scores(*QUERIES), strict=True):
         np.testing.assert_allclose(of_one, of_other, **TOLERANCE)
-    for found, expected in zip(adaptive.traces(*QUERIES), traces, strict=True):
+    for found, expected in zip(adaprop.traces(*QUERIES), traces, strict=True):
         np.testing.assert_allclose(found.scores, expected.scores, **TOLERANCE)
         for one, other in zip(found.layers, expected.layers, strict=True):
             np.testing.assert_allclose(edges_of(one), edges_of(other), **TOLERANCE)
@@ -132,12 +132,12 @@ def test_a_model_that_keeps_all_nodes_reasons_like_one_that_does_not_choose(reas
 def test_a_model_that_keeps_one_node_a_layer_reaches_no_more(reasoner):
     description = {**DESCRIPTION, "top_k": 1, "most_edges": 1000}
     parameters = {**random_parameters(3), "sampling": np.ones((2, 4), np.float32)}
-    adaptive = make_reasoner(parameters, description, reasoner.graph)
-    scores, kept = adaptive.scores(*QUERIES)
+    adaprop = make_reasoner(parameters, description, reasoner.graph)
+    scores, kept = adaprop.scores(*QUERIES)
     assert (np.count_nonzero(kept, axis=1) <= 3).all()
     assert not scores[~kept].any()
     assert (np.count_nonzero(reasoner.scores(*QUERIES)[1], axis=1) > 3).any()
-    for place, trace in enumerate(adaptive.traces(*QUERIES)):
+    for place, trace in enumerate(adaprop.traces(*QUERIES)):
         np.testing.assert_allclose(trace.scores, scores[place], **TOLERANCE)
         np.testing.assert_array_equal(trace.reached, kept[place])
         assert set(trace.layers[0].sources.tolist()) == {QUERIES[0, place]}

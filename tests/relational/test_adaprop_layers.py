@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kapl_jax.relational import adaptive_layers, frontier_layers
-from kapl_jax.relational.adaptive import Limits, adaptive_graph, limits_for
+from kapl_jax.relational import adaprop_layers, frontier_layers
+from kapl_jax.relational.adaprop import Limits, adaprop_graph, limits_for
 from kapl_jax.relational.choices import Offered, choices
 from kapl_jax.relational.expansion import Expander
 from kapl_jax.relational.frontier import SizeLadder, pad
@@ -73,8 +73,8 @@ def all_scores(scores, queries, entities):
     return jnp.zeros((len(HEADS), N)).at[queries, entities].set(scores, mode="drop")
 
 
-def adaptive_scores(parameters, graph, layer, limits, heads=HEADS, noise_key=None):
-    reached = adaptive_layers.propagate(
+def adaprop_scores(parameters, graph, layer, limits, heads=HEADS, noise_key=None):
+    reached = adaprop_layers.propagate(
         layer, parameters, graph, heads, RELATIONS, limits, keep_all, noise_key
     )
     queries = jnp.arange(len(HEADS))[:, None]
@@ -82,7 +82,7 @@ def adaptive_scores(parameters, graph, layer, limits, heads=HEADS, noise_key=Non
 
 
 plain_scores = jax.jit(
-    partial(adaptive_scores, layer=only_layer(TANH)),
+    partial(adaprop_scores, layer=only_layer(TANH)),
     static_argnames="limits",
 )
 LIMITS = Limits(2, (30, 30))
@@ -92,7 +92,7 @@ LIMITS = Limits(2, (30, 30))
 def usual(graph, population):
     """Scores of a population where nodes are left out, edges are not."""
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *population)
-    on_device = adaptive_graph(graph)
+    on_device = adaprop_graph(graph)
     return jax.jit(
         jax.vmap(lambda member: plain_scores(member, on_device, limits=LIMITS, heads=HEADS))
     )(stacked)
@@ -103,14 +103,14 @@ def with_gradients(graph):
     """The two regimes' scores and gradients of some function of them, as programs."""
     expansion = Expander(graph, L).expand(HEADS)
     frontier = pad(expansion, SizeLadder([expansion]).sizes(expansion), RELATIONS, N)
-    limits, on_device = limits_for(graph, L, N, 1000), adaptive_graph(graph)
+    limits, on_device = limits_for(graph, L, N, 1000), adaprop_graph(graph)
 
     def over_frontier(parameters, layer):
         scores, _ = frontier_layers.propagate(layer, parameters, frontier, keep_all)
         return all_scores(scores, frontier.queries, frontier.entities)
 
-    def adaptive(parameters, layer):
-        return adaptive_scores(parameters, on_device, layer, limits)[0]
+    def adaprop(parameters, layer):
+        return adaprop_scores(parameters, on_device, layer, limits)[0]
 
     weights = jnp.asarray(np.random.default_rng(1).normal(size=(len(HEADS), N)), jnp.float32)
 
@@ -122,19 +122,19 @@ def with_gradients(graph):
         gradient = jax.grad(total, has_aux=True)
         return jax.jit(gradient)
 
-    return differentiable(over_frontier), differentiable(adaptive)
+    return differentiable(over_frontier), differentiable(adaprop)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_equals_the_frontier_regime_where_nothing_is_left_out(
     with_gradients, parameters, candidate
 ):
-    frontier, adaptive = (f(parameters, np.array(candidate)) for f in with_gradients)
-    np.testing.assert_allclose(adaptive[1], frontier[1], atol=2e-5, rtol=1e-4)
+    frontier, adaprop = (f(parameters, np.array(candidate)) for f in with_gradients)
+    np.testing.assert_allclose(adaprop[1], frontier[1], atol=2e-5, rtol=1e-4)
     for name, expected in frontier[0].items():
         scale = max(1.0, float(jnp.abs(expected).max()))
-        np.testing.assert_allclose(adaptive[0][name], expected, atol=2e-5 * scale, err_msg=name)
-    assert not np.asarray(adaptive[0]["sampling"]).any()
+        np.testing.assert_allclose(adaprop[0][name], expected, atol=2e-5 * scale, err_msg=name)
+    assert not np.asarray(adaprop[0]["sampling"]).any()
 
 
 def sigmoid(x):
@@ -194,7 +194,7 @@ ROOMY = Limits(2, (40, 33))
 
 
 def test_room_to_spare_and_company_change_nothing(graph, parameters, usual):
-    scores, _ = plain_scores(parameters, adaptive_graph(graph), limits=ROOMY, heads=HEADS)
+    scores, _ = plain_scores(parameters, adaprop_graph(graph), limits=ROOMY, heads=HEADS)
     assert not np.asarray(usual[1].left_out).any()
     np.testing.assert_allclose(scores, usual[0][0], rtol=1e-4, atol=2e-5)
 
@@ -202,7 +202,7 @@ def test_room_to_spare_and_company_change_nothing(graph, parameters, usual):
 def test_permuting_entities_permutes_scores(triples, parameters, usual):
     order = np.random.default_rng(2).permutation(N)
     renamed = np.stack([order[triples[:, 0]], triples[:, 1], order[triples[:, 2]]], axis=1)
-    graph = adaptive_graph(relational_graph(renamed, N, R))
+    graph = adaprop_graph(relational_graph(renamed, N, R))
     heads = order[HEADS].astype(np.int32)
     scores, _ = plain_scores(parameters, graph, limits=ROOMY, heads=heads)
     np.testing.assert_allclose(scores[:, order], usual[0][0], rtol=1e-4, atol=2e-5)
@@ -220,7 +220,7 @@ def test_attention_stands_beside_its_edges(usual):
 @pytest.fixture(scope="module")
 def with_noise(graph, parameters):
     """The gradient of the loss, and what is reached, by the key of the noise."""
-    on_device = adaptive_graph(graph)
+    on_device = adaprop_graph(graph)
 
     def total(parameters, key):
         scores, reached = plain_scores(

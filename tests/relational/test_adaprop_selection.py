@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapl_jax.relational.adaptive_selection import select
+from kapl_jax.relational.adaprop_selection import select
 
 ROWS, PLACES, TOP_K = 2, 8, 3
 SIZE = ROWS + TOP_K

@@ -12,7 +12,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.relational.adaptive import AdaptiveGraph
+from kapl_jax.relational.adaprop import AdaPropGraph
 from kapl_jax.relational.segments import first_places
 
 
@@ -43,7 +43,7 @@ class Step:
         return (self.firsts == places) & (places >= self.rows.shape[1])
 
 
-def follow(graph: AdaptiveGraph, entities: jax.Array, limit: int) -> Step:
+def follow(graph: AdaPropGraph, entities: jax.Array, limit: int) -> Step:
     """Follow the edges of rows.
 
     Args:

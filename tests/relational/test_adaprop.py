@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kapl_jax.relational.adaptive import Limits, adaptive_graph, limits_for
+from kapl_jax.relational.adaprop import Limits, adaprop_graph, limits_for
 from kapl_jax.relational.graph import relational_graph
 
 TRIPLES = np.array([[0, 0, 1], [0, 1, 2], [2, 0, 2], [0, 0, 1]])
 
 
 def test_lists_each_entitys_edges_without_the_identity():
-    graph = adaptive_graph(relational_graph(TRIPLES, num_entities=4, num_relations=2))
+    graph = adaprop_graph(relational_graph(TRIPLES, num_entities=4, num_relations=2))
     assert graph.num_entities == 4
     offsets = np.asarray(graph.offsets)
     found = {
@@ -26,7 +26,7 @@ def test_lists_each_entitys_edges_without_the_identity():
 
 
 def test_a_graph_without_edges_still_has_arrays_to_look_up():
-    graph = adaptive_graph(relational_graph(np.zeros((0, 3), int), 3, 1))
+    graph = adaprop_graph(relational_graph(np.zeros((0, 3), int), 3, 1))
     np.testing.assert_array_equal(graph.offsets, [0, 0, 0, 0])
     assert graph.targets.shape == (1,)
 

@@ -1,4 +1,4 @@
-"""The adaptive regime: each query keeps the best few of the nodes that a step reaches anew.
+"""AdaProp: each query keeps the best few of the nodes that a step reaches anew.
 
 "AdaProp: Learning Adaptive Propagation for Graph Neural Network based Knowledge Graph Reasoning"
 (Zhang et al., KDD 2023). How many nodes a query keeps is known beforehand, so that nothing is
@@ -22,7 +22,7 @@ _MOST_EDGES = 1 << 24
 
 
 @flax.struct.dataclass
-class AdaptiveGraph:
+class AdaPropGraph:
     """A graph's edges by their source, without identity edges, which every node has anyway.
 
     Attributes:
@@ -45,13 +45,13 @@ class AdaptiveGraph:
         return self.offsets.shape[-1] - 1
 
 
-def adaptive_graph(graph: RelationalGraph) -> AdaptiveGraph:
+def adaprop_graph(graph: RelationalGraph) -> AdaPropGraph:
     """Return the arrays of `graph`."""
     real = graph.relations != 2 * graph.num_relations
     before = np.concatenate([[0], np.cumsum(real)])
     # A graph without edges must have something to be looked up, too.
     filler = np.zeros(0 if real.any() else 1, np.int32)
-    return AdaptiveGraph(
+    return AdaPropGraph(
         offsets=jnp.asarray(before[graph.offsets].astype(np.int32)),
         relations=jnp.asarray(np.concatenate([graph.relations[real], filler])),
         targets=jnp.asarray(np.concatenate([graph.targets[real], filler])),

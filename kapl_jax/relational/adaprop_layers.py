@@ -19,9 +19,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from kapl_jax.relational.adaptive import AdaptiveGraph, Limits
-from kapl_jax.relational.adaptive_expansion import Step, follow
-from kapl_jax.relational.adaptive_selection import Selection, select
+from kapl_jax.relational.adaprop import AdaPropGraph, Limits
+from kapl_jax.relational.adaprop_expansion import Step, follow
+from kapl_jax.relational.adaprop_selection import Selection, select
 from kapl_jax.relational.edges import RowEdges
 from kapl_jax.relational.layer import Drop, Layer, Query
 from kapl_jax.relational.parameters import Parameters, layers_of
@@ -66,7 +66,7 @@ class _Kept(NamedTuple):
 def propagate(
     layer: Layer,
     parameters: Parameters,
-    graph: AdaptiveGraph,
+    graph: AdaPropGraph,
     heads: jax.Array,
     query: Query,
     limits: Limits,
@@ -144,7 +144,7 @@ def _gather(
     states: jax.Array,
     step: Step,
     query: Query,
-    graph: AdaptiveGraph,
+    graph: AdaPropGraph,
 ) -> tuple[jax.Array, Any]:
     """Return the attention float32[B, M] of edges, and what is aggregated at places, [B, M, K]."""
     (batch, places), (_, rows, width) = step.firsts.shape, states.shape

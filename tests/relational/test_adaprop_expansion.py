@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapl_jax.relational.adaptive import adaptive_graph
-from kapl_jax.relational.adaptive_expansion import follow, shares, spread
+from kapl_jax.relational.adaprop import adaprop_graph
+from kapl_jax.relational.adaprop_expansion import follow, shares, spread
 from kapl_jax.relational.graph import relational_graph
 
 N, R, LIMIT = 9, 2, 12
@@ -92,7 +92,7 @@ def test_follows_the_edges_of_rows(compiled_follow, seed):
     rows = np.full((3, 4), N, np.int32)
     for query, count in enumerate(rng.integers(1, 5, 3)):
         rows[query, :count] = rng.choice(N, count, replace=False)
-    step = compiled_follow(adaptive_graph(graph), rows, limit=LIMIT)
+    step = compiled_follow(adaprop_graph(graph), rows, limit=LIMIT)
     for query in range(3):
         expected, left_out = slow_follow(graph, rows[query], LIMIT)
         real = np.asarray(step.firsts[query]) < step.firsts.shape[1]
@@ -112,7 +112,7 @@ def test_padding_rows_follow_nothing(compiled_follow):
     # The last entity has edges; padding is the number after it.
     triples = np.array([[N - 1, 0, N - 2]] * 9 + [[0, 0, 1]])
     rows = np.array([[0, N, N, N]] * 3, np.int32)
-    graph = adaptive_graph(relational_graph(triples, N, R))
+    graph = adaprop_graph(relational_graph(triples, N, R))
     step = compiled_follow(graph, rows, limit=LIMIT)
     assert ((step.firsts < step.firsts.shape[1]).sum(axis=1) == 2).all()
     assert (step.left_out == 0).all()

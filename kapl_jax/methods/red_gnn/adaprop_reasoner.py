@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from kapl_jax.explain.attention import AttentionTrace, LayerAttention, traces_of
-from kapl_jax.relational.adaptive import AdaptiveGraph, adaptive_graph, limits_for
-from kapl_jax.relational.adaptive_expansion import Step
-from kapl_jax.relational.adaptive_layers import Reached, propagate
+from kapl_jax.relational.adaprop import AdaPropGraph, adaprop_graph, limits_for
+from kapl_jax.relational.adaprop_expansion import Step
+from kapl_jax.relational.adaprop_layers import Reached, propagate
 from kapl_jax.relational.choices import Offered
 from kapl_jax.relational.graph import RelationalGraph
 from kapl_jax.relational.layer import keep_all
@@ -19,7 +19,7 @@ from kapl_jax.relational.searched_layer import only_layer
 from kapl_jax.search.compiling import jit_in_full_precision
 
 
-class AdaptiveReasoner:
+class AdaPropReasoner:
     """Answers queries over a graph, as `Reasoner` does, keeping the nodes that training kept.
 
     Attributes:
@@ -45,7 +45,7 @@ class AdaptiveReasoner:
         """
         self.graph = graph
         self._parameters = parameters
-        self._on_device: AdaptiveGraph = adaptive_graph(graph)
+        self._on_device: AdaPropGraph = adaprop_graph(graph)
         self._propagate = jit_in_full_precision(
             partial(
                 propagate,
