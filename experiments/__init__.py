@@ -1,1 +1,1 @@
-"""The programs: one a method, and predict, report, compare and benchmark for all of them."""
+"""The programs: one per method, and predict, report, compare and benchmark for all of them."""

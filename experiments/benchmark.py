@@ -4,7 +4,7 @@ python -m experiments.benchmark --dataset=umls --population=64 [--json=FILE]
 python -m experiments.benchmark --method=coldnas --dataset=lastfm --population=64 [--json=FILE]
 python -m experiments.benchmark --method=red_gnn --dataset=umls --part=training [--json=FILE]
 
-Prints what a population trains a second (candidate-epochs of AutoBLM, users of ColdNAS,
+Prints what a population trains per second (candidate-epochs of AutoBLM, users of ColdNAS,
 batches of RED-GNN), what
 populations of other sizes do, PyTorch as published and batched (where it is installed), and the
 matrix products alone, the memory and where the time goes. The flags depend on the method.

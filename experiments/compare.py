@@ -26,7 +26,7 @@ class CompareSettings(Settings):
 
 
 def main(argv: list[str]) -> None:
-    """Print one row a run, ordered by dataset, then by validation."""
+    """Print one row per run, ordered by dataset, then by validation."""
     settings = from_flags(CompareSettings)
     folders = list(dict.fromkeys(map(expand_user, argv[1:])))
     if not folders:

@@ -147,15 +147,15 @@ class TrainedRun:
         return self.method.predictor(load_trained(self.method, self.run, self._source))
 
 
-def find_method(name: str, place: str = "") -> Method:
+def find_method(name: str, source: str = "") -> Method:
     """Return the method of a name.
 
     Raises:
-        UserError: There is none; the message begins with `place`.
+        UserError: There is none; the message begins with `source`.
     """
     if name not in METHODS:
         raise UserError(
-            f"{place}found method {quote_unknown(name, METHODS)}, expected one of "
+            f"{source}found method {quote_unknown(name, METHODS)}, expected one of "
             f"{', '.join(METHODS)}"
         )
     return METHODS[name]

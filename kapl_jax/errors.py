@@ -6,7 +6,7 @@ from __future__ import annotations
 class UserError(Exception):
     """Something the user gave (data, flag, folder) cannot be used.
 
-    The message is a single line that names the place (file and line, flag or folder), what was
+    The message is a single line that names the location (file and line, flag or folder), what was
     found there and what was expected. Programs print it and exit with status 1, without traceback.
     """
 

@@ -30,17 +30,17 @@ class JsonForm:
         return {name: _plain(getattr(self, name)) for name in _fields(type(self))}  # type: ignore[arg-type]
 
     @classmethod
-    def from_json(cls, value: Any, place: str = "") -> Self:
+    def from_json(cls, value: Any, source: str = "") -> Self:
         """Return what `to_json` made an object of.
 
         Args:
             value: The object, as read from JSON.
-            place: Where it stands, such as `results.json: paths[0]`, for errors.
+            source: Where it stands, such as `results.json: paths[0]`, for errors.
 
         Raises:
             UserError: It is no such object; one line says where, what was found and expected.
         """
-        return _read_object(cls, value, place)
+        return _read_object(cls, value, source)
 
 
 def kind_of_json(value: Any) -> str:
@@ -65,12 +65,12 @@ def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
     }
 
 
-def _read_object(kind: type[T], value: Any, place: str) -> T:
+def _read_object(kind: type[T], value: Any, source: str) -> T:
     if not isinstance(value, Mapping):
-        raise _misfit(value, place, "an object")
+        raise _misfit(value, source, "an object")
     entries = {}
     for name, (hint, needed) in _fields(kind).items():  # type: ignore[arg-type]
-        inside = f"{place}.{name}" if place else name
+        inside = f"{source}.{name}" if source else name
         if value.get(name) is not None or (name in value and needed):
             entries[name] = _read(hint, value[name], inside)
         elif needed:
@@ -78,35 +78,35 @@ def _read_object(kind: type[T], value: Any, place: str) -> T:
     try:
         return kind(**entries)
     except ValueError as error:
-        raise UserError(f"{place or 'JSON'}: {error}") from None
+        raise UserError(f"{source or 'JSON'}: {error}") from None
 
 
-def _read(hint: Any, value: Any, place: str) -> Any:
+def _read(hint: Any, value: Any, source: str) -> Any:
     """Return a value of a field's type, read from JSON."""
     if isinstance(hint, types.UnionType):
         present = next(one for one in hint.__args__ if one is not types.NoneType)
-        return None if value is None else _read(present, value, place)
+        return None if value is None else _read(present, value, source)
     if typing.get_origin(hint) is tuple:
-        return _read_tuple(typing.get_args(hint), value, place)
+        return _read_tuple(typing.get_args(hint), value, source)
     if dataclasses.is_dataclass(hint):
-        return _read_object(typing.cast(type, hint), value, place)
+        return _read_object(typing.cast(type, hint), value, source)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
-        raise _misfit(value, place, _WORDS[hint])
+        raise _misfit(value, source, _WORDS[hint])
     return value
 
 
-def _read_tuple(parts: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
+def _read_tuple(parts: tuple[Any, ...], value: Any, source: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise _misfit(value, place, "a list")
+        raise _misfit(value, source, "a list")
     if parts[-1] is Ellipsis:
         parts = parts[:1] * len(value)
     if len(parts) != len(value):
-        raise UserError(f"{place}: found a list of {len(value)}, expected one of {len(parts)}")
+        raise UserError(f"{source}: found a list of {len(value)}, expected one of {len(parts)}")
     numbered = enumerate(zip(parts, value, strict=True))
-    return tuple(_read(part, one, f"{place}[{at}]") for at, (part, one) in numbered)
+    return tuple(_read(part, one, f"{source}[{at}]") for at, (part, one) in numbered)
 
 
-def _misfit(value: Any, place: str, expected: str) -> UserError:
-    return UserError(f"{place or 'JSON'}: found {kind_of_json(value)}, expected {expected}")
+def _misfit(value: Any, source: str, expected: str) -> UserError:
+    return UserError(f"{source or 'JSON'}: found {kind_of_json(value)}, expected {expected}")

@@ -80,7 +80,7 @@ class Derived:
     Attributes:
         title: What it counts.
         key: Its name in JSON.
-        factor: How many there are for a unit of work a second.
+        factor: How many there are for a unit of work per second.
     """
 
     title: str
@@ -94,7 +94,7 @@ class Unit:
 
     Attributes:
         name: One of it.
-        rate_key: The name in JSON of how many are done a second.
+        rate_key: The name in JSON of how many are done per second.
         symbol: The unit of time in tables.
         scale: How many of these a second has.
         derived: Another way to say the rate; None for none.
@@ -184,7 +184,7 @@ def _rows(timings: Mapping[str, Timing], unit: Unit) -> dict[str, dict[str, floa
 
 
 def _write_table(timings: Mapping[str, Timing], unit: Unit, write: Write) -> None:
-    """Write a line a program: its time, range and rate, and its time over the first's."""
+    """Write a line per program: its time, range and rate, and its time over the first's."""
     width = max(len(name) for name in timings)
     first = next(iter(timings.values()))
     derived = unit.derived

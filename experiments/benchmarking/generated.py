@@ -50,8 +50,8 @@ def random_triples(
     names = rng.permutation(num_entities).astype(np.int32)
 
     def draw(count: int) -> np.ndarray:
-        places = count * rng.random(num_triples) ** (1 / (1 - skew))
-        return np.minimum(places, count - 1).astype(np.int32)
+        indices = count * rng.random(num_triples) ** (1 / (1 - skew))
+        return np.minimum(indices, count - 1).astype(np.int32)
 
     return np.stack(
         [names[draw(num_entities)], draw(num_relations), names[draw(num_entities)]], axis=1

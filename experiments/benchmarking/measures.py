@@ -50,7 +50,7 @@ class Timing:
 
     @property
     def rate(self) -> float:
-        """Units of work a second, by the median."""
+        """Units of work per second, by the median."""
         return 1.0 / self.median
 
 

@@ -92,7 +92,7 @@ def benchmark_of_data(settings: ModulationSettings, data: ColdStartData) -> Benc
 
 def _unit(users: int) -> Unit:
     whole = Derived(
-        f"structures a minute ({_EPOCHS_OF_TRAINING} epochs)",
+        f"structures per minute ({_EPOCHS_OF_TRAINING} epochs)",
         "structures_per_minute",
         60 / (_EPOCHS_OF_TRAINING * users),
     )

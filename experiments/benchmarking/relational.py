@@ -40,9 +40,7 @@ class RelationalSettings(BenchmarkSettings):
     dataset: str = setting(
         "umls", f"Registered graph or a folder; X with X_ind: a pair; {GENERATED}: a random graph."
     )
-    part: str = setting(
-        "training", "What is timed, a batch each.", choices=["training", "evaluation"]
-    )
+    part: str = setting("training", "What is timed, per batch.", choices=["training", "evaluation"])
     population: int = setting(3, "Seeds trained side by side.", low=1, high=100_000)
     curve: str = setting("", "Population sizes of the curve; '' for none.")
     epochs: int = setting(1, "Passes over the batches a measurement.", low=1)

@@ -1,7 +1,7 @@
 """Training modulated predictors in PyTorch as published: one structure, one user after the other.
 
 The model is that of ColdNAS (WWW 2023): a set encoder maps a user's rated items to modulation
-parameters for each position of an MLP, whose predictions for his query items are trained by mean
+parameters for each position of an MLP, whose predictions for their query items are trained by mean
 squared error, the mean over users, with Adam. An incomplete last batch is dropped. Items and users
 have one id each, and their layers no bias, as in an embedding table.
 """
@@ -47,7 +47,7 @@ class ModulationWork:
         parameters: float32 arrays to start from, by name.
         orders: int[epochs, U], the order of the users in each epoch.
         rating_range: the least and the largest rating that can be predicted.
-        batch_size: B, users a step.
+        batch_size: B, users per step.
         learning_rate: of Adam.
     """
 
@@ -142,7 +142,7 @@ class _TableInputs(torch.nn.Module):
         self.users = torch.nn.Embedding.from_pretrained(users, freeze=False)
 
     def encode(self, items: Tensor, user: int) -> Tensor:
-        """The ids of a user's items and of himself, int64[n, 2]."""
+        """The ids of a user's items and of the user, int64[n, 2]."""
         return torch.stack([items, torch.full_like(items, user)], 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ _Task = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def _task(work: ModulationWork, model: _ModulatedPredictor, user: int) -> _Task:
-    """A user's encoded support items, their ratings, his encoded query items, and theirs."""
+    """A user's encoded support items and ratings, and encoded query items and ratings."""
 
     def present(items: np.ndarray, ratings: np.ndarray, mask: np.ndarray) -> tuple[Tensor, Tensor]:
         ids = torch.tensor(items[user][mask[user]], dtype=torch.int64)

@@ -5,7 +5,7 @@ fast:
 
 - structures are a leading axis of all parameters, and users of a batch another;
 - query items are cut into short blocks of one user each, so that little is padded although users
-  differ much in how many they have, and modulation parameters are copied once a block;
+  differ much in how many they have, and modulation parameters are copied once per block;
 - an operation that a structure leaves out gets a parameter that changes nothing, so that items pay
   for one clamp and one linear map, whatever the structure;
 - what is the same for all items of a user goes through a layer's half of the inputs once;
@@ -222,12 +222,12 @@ def population_losses(
     """The losses [P] of a batch under each structure."""
     user = parameters["users"][:, batch.users]
     operations = _operations(parameters, structures, batch, user)
-    mine, his = operations[0].split(parameters["items"].shape[-1])
+    of_items, of_users = operations[0].split(parameters["items"].shape[-1])
     item = _rows(parameters["items"], batch.items)
     half = item.shape[-1]
     kernel = parameters["hidden_1_kernel"]
-    x = _product(mine.spread(batch.owners)(item), kernel[:, :half])
-    of_user = torch.bmm(his(user), kernel[:, half:]) + parameters["hidden_1_bias"][:, None]
+    x = _product(of_items.spread(batch.owners)(item), kernel[:, :half])
+    of_user = torch.bmm(of_users(user), kernel[:, half:]) + parameters["hidden_1_bias"][:, None]
     x = operations[1].spread(batch.owners)(x + of_user[:, batch.owners, None])
     for position in range(2, len(operations)):
         x = operations[position].spread(batch.owners)(_linear(parameters, f"hidden_{position}", x))
@@ -303,7 +303,7 @@ def _rows(table: Tensor, ids: Tensor) -> Tensor:
 
 
 def _product(x: Tensor, kernel: Tensor) -> Tensor:
-    """``[P, ..., inputs]`` times ``[P, inputs, outputs]``, one product a structure."""
+    """``[P, ..., inputs]`` times ``[P, inputs, outputs]``, one product per structure."""
     return torch.bmm(x.flatten(1, -2), kernel).unflatten(1, x.shape[1:-1])
 
 

@@ -26,7 +26,7 @@ def training_cases(
     batches: np.ndarray,
     hyperparameters: Mapping[str, float],
 ) -> list[Case]:
-    """Return the cases of training on batches int32[3, S, B], a batch each."""
+    """Return the cases of training on batches int32[3, S, B], timed per batch."""
     work = relational_work(problem, graph, batches, hyperparameters)
     trainer, name = _best(problem, work)
     return [
@@ -38,7 +38,7 @@ def training_cases(
 def ranking_cases(
     problem: RedGNNProblem, asked: Asked, hyperparameters: Mapping[str, float]
 ) -> list[Case]:
-    """Return the cases of ranking answers, a batch each."""
+    """Return the cases of ranking answers, timed per batch."""
     heads, relations = asked.queries.heads, asked.queries.relations
     batches = np.stack([heads, relations, heads])
     work = relational_work(problem, asked.graph, batches, hyperparameters)

@@ -4,9 +4,9 @@ The same model and training as in `relational_published`. What makes it fast:
 
 - each query has a state of every entity, so that nothing is found on the host and all shapes are
   constant; what is not reached is masked;
-- attention is one number a query, entity and relation by which edges leave it;
+- attention is one number per query, entity and relation by which edges leave it;
 - sparse matrices of zeros and ones, the same for all queries, which are their columns, bring it
-  into one dense matrix a query, from entities and relations to entities;
+  into one dense matrix per query, from entities and relations to entities;
 - messages are then one batched product of dense matrices;
 - in the first layer only the queries' own entities send, whose states are zero: the edges that
   leave them are rows of a table;

@@ -4,7 +4,7 @@ A *node* is a query and an entity it reached. Nodes are numbered in the order of
 that the first rows of a layer are the nodes of the layer before. The edges that leave a node are
 the same in all layers; they are listed by their head, so that a layer's edges, too, are the first
 of the next layer's. A *pair* is a node and a relation by which edges leave it: their messages are
-equal, so that attention needs one number a pair.
+equal, so that attention needs one number per pair.
 """
 
 import dataclasses

@@ -3,11 +3,11 @@
 The same model and training as in `relational_published`. What makes it fast:
 
 - the host finds the nodes of all layers in one go, without sorting (`relational_expansion`);
-- attention is one number a node and relation, from narrow rows;
+- attention is one number per node and relation, from narrow rows;
 - incoming messages are summed by ``torch.embedding_bag`` with attention as weights, the relations'
   part of them by one product with the sums of weights by node and relation; no edge has a wide row;
 - backwards, the gradients that a pair's edges bring are summed first, by one such call, and all
-  else is done once a pair, in order;
+  else is done once per pair, in order;
 - nodes go through layer and gate in blocks, backwards with their inputs computed again, so that
   little memory is needed and hardly any is asked anew of the system, which costs more than the
   arithmetic; a new node has no state, and half of the gate is left out for it;

@@ -57,12 +57,12 @@ def validate_structures(structures: np.ndarray) -> np.ndarray:
     return array.astype(np.int8)
 
 
-def parse_structure(text: str, place: str = "structure") -> np.ndarray:
+def parse_structure(text: str, source: str = "structure") -> np.ndarray:
     """Read the one-line form: rows separated by `;`, entries by spaces or commas.
 
     Args:
         text: for instance "1 0 0 0; 0 2 0 0; 0 0 3 4; 0 0 -4 3".
-        place: what error messages name as the origin, a flag or a file and line.
+        source: what error messages name as the origin, a flag or a file and line.
 
     Returns:
         `int8[K, K]`, K the number of rows.
@@ -75,13 +75,13 @@ def parse_structure(text: str, place: str = "structure") -> np.ndarray:
     for number, row in enumerate(rows, start=1):
         if len(row) != num_blocks:
             raise UserError(
-                f"{place}: row {number} of {num_blocks} has {len(row)} entries, "
+                f"{source}: row {number} of {num_blocks} has {len(row)} entries, "
                 f"expected {num_blocks}, as in '1 0; 0 2'"
             )
     try:
         return validate_structure([[_parse_entry(word) for word in row] for row in rows])
     except ValueError as error:
-        raise UserError(f"{place}: {error}") from None
+        raise UserError(f"{source}: {error}") from None
 
 
 def _parse_entry(word: str) -> int:

@@ -1,4 +1,4 @@
-"""What is odd in a graph but does not stop it from being used: counted, with the first place."""
+"""What is odd in a graph but does not stop it from being used: counted, with the first location."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class FeatureTable:
 
 @dataclass(frozen=True, eq=False)
 class UserTasks:
-    """Tasks of one split, one a user, padded to the most ratings that one of them has.
+    """Tasks of one split, one per user, padded to the most ratings that one of them has.
 
     Attributes:
         users: `int32[U]`, rows of the users' features.

@@ -27,7 +27,7 @@ class KnowledgeGraph:
         valid: Validation triples.
         test: Test triples.
         warnings: What was odd in the files, one line for each kind of oddity and file, with the
-            number of cases and the place of the first.
+            number of cases and the location of the first.
     """
 
     name: str

@@ -75,13 +75,13 @@ class _TaskReader:
         if other is not support:
             found = f"user {quote(name)}, whose task is in {other.path} already"
             raise support.error(0, found, "each user in one task")
-        places: dict[int, str] = {}
-        support_rows = self._look_up(support, name, places)
-        query_rows = self._look_up(query, name, places)
+        sources: dict[int, str] = {}
+        support_rows = self._look_up(support, name, sources)
+        query_rows = self._look_up(query, name, sources)
         return TaskRows(int(self._users[support_rows[0]]), support_rows, query_rows)
 
-    def _look_up(self, file: TextFile, name: str, places: dict[int, str]) -> np.ndarray:
-        """Return the rows of the ratings that a file names, and add their places to `places`."""
+    def _look_up(self, file: TextFile, name: str, sources: dict[int, str]) -> np.ndarray:
+        """Return the rows of the ratings that a file names, and add their sources to `sources`."""
         rows = []
         for line, pair in enumerate(zip(*split_columns(file, _PAIR), strict=True)):
             if pair[0] != name:
@@ -91,9 +91,9 @@ class _TaskReader:
             if row is None:
                 found = f"item {quote(pair[1])}"
                 raise file.error(line, found, "one that the user rates in ratings_final.txt")
-            if row in places:
-                found = f"item {quote(pair[1])}, which is at {places[row]} already"
+            if row in sources:
+                found = f"item {quote(pair[1])}, which is at {sources[row]} already"
                 raise file.error(line, found, "each item once")
-            places[row] = f"{file.path}:{line + 1}"
+            sources[row] = f"{file.path}:{line + 1}"
             rows.append(row)
         return np.array(rows, dtype=np.int64)

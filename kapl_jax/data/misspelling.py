@@ -81,14 +81,14 @@ def _quoted_apart(name: str, meant: str) -> tuple[str, str]:
     if folded != other and quote(name) != quote(meant):
         return quote(name), quote(meant)
     pairs = enumerate(zip(name, meant, strict=False))
-    first = next((place for place, (one, two) in pairs if one != two), min(len(name), len(meant)))
+    first = next((index for index, (one, two) in pairs if one != two), min(len(name), len(meant)))
     start = max(0, min(first - LONGEST_QUOTE // 2, max(len(name), len(meant)) - LONGEST_QUOTE))
     parts = [one[start : start + LONGEST_QUOTE] for one in (name, meant)]
     shown = ["", ""]
     matcher = difflib.SequenceMatcher(None, parts[0], parts[1], autojunk=False)
     for kind, *ends in matcher.get_opcodes():
-        for place, piece in enumerate((parts[0][ends[0] : ends[1]], parts[1][ends[2] : ends[3]])):
-            shown[place] += visible(piece) if kind == "equal" else "".join(map(_written_out, piece))
+        for index, piece in enumerate((parts[0][ends[0] : ends[1]], parts[1][ends[2] : ends[3]])):
+            shown[index] += visible(piece) if kind == "equal" else "".join(map(_written_out, piece))
     left = "..." if start else ""
     told, beside = (
         f"'{left}{text}{'...' if len(one) > start + LONGEST_QUOTE else ''}'"

@@ -124,7 +124,7 @@ def _refuse_marks(triples: NamedTriples) -> None:
 
 
 def list_of_names(path: Path, kind: str) -> Names:
-    """Read a list of names, one a line, with ids or without.
+    """Read a list of names, one per line, with ids or without.
 
     Args:
         path: The file; one with ids may begin with their number, and one that is called `.dict` has

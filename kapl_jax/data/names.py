@@ -13,7 +13,7 @@ from kapl_jax.data.text import TextFile, quote
 
 
 def listed_names(file: TextFile) -> Names:
-    """Read a list of names, one a line: the line decides the id, a name may hold spaces.
+    """Read a list of names, one per line: the line decides the id, a name may hold spaces.
 
     Raises:
         UserError: A line is blank or has a tab, or a name comes twice.

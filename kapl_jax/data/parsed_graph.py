@@ -1,4 +1,4 @@
-"""What every reader returns: names and triples as they stand in the files, with their places."""
+"""What every reader returns: names and triples as they stand in the files, with their locations."""
 
 from __future__ import annotations
 

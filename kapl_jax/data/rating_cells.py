@@ -145,7 +145,7 @@ def _moments(
     if all(map(_DATE.fullmatch, written)):
         return np.array(written)
     wrong = next(
-        (place for place, time in enumerate(written) if not _NUMBER_OF_TIME.fullmatch(time)), None
+        (index for index, time in enumerate(written) if not _NUMBER_OF_TIME.fullmatch(time)), None
     )
     if wrong is not None:
         found = f"the time {quote(written[wrong])} of a rating that was made again"

@@ -53,23 +53,23 @@ def named_columns(table: CsvTable, wanted: Sequence[str]) -> list[list[str]]:
     Raises:
         UserError: The header lacks one, or a cell of theirs is empty.
     """
-    places = _places(table.columns, wanted)
-    missing = [word for word in wanted if word not in places]
+    indices = _indices(table.columns, wanted)
+    missing = [word for word in wanted if word not in indices]
     if missing and any(map(NUMBER.fullmatch, table.columns)):
         raise no_header(table.path, table.columns, ",".join(wanted))
     if missing:
         found = f"the header {quote(','.join(table.columns))} without {', '.join(missing)}"
         raise line_error(table.path, 1, found, f"the columns {','.join(wanted)}")
-    return filled_columns(table, [list(table.columns)[places[word]] for word in wanted])
+    return filled_columns(table, [list(table.columns)[indices[word]] for word in wanted])
 
 
 def column_if_there(table: CsvTable, meaning: str) -> list[str]:
     """Return the column for users or times by whatever word the header calls it, or nothing."""
-    place = _places(table.columns, (meaning,)).get(meaning)
-    return [] if place is None else list(table.columns.values())[place]
+    index = _indices(table.columns, (meaning,)).get(meaning)
+    return [] if index is None else list(table.columns.values())[index]
 
 
-def _places(header: Iterable[str], wanted: Sequence[str]) -> dict[str, int]:
+def _indices(header: Iterable[str], wanted: Sequence[str]) -> dict[str, int]:
     """Return which column is which, as far as the words of a header tell."""
     # RecBole writes user_id:token.
     plain = [re.sub(r"[^a-z0-9]", "", name.casefold().partition(":")[0]) for name in header]
@@ -93,17 +93,17 @@ def _cells_of_lines(file: TextFile) -> RatingCells:
     first = file.lines[0]
     separator = next((mark for mark in _SEPARATORS if mark in first), None)
     header = first.split(separator)
-    places = _places(header, (USER, ITEM, RATING, TIME))
-    has_header = {USER, ITEM, RATING} <= places.keys()
+    indices = _indices(header, (USER, ITEM, RATING, TIME))
+    has_header = {USER, ITEM, RATING} <= indices.keys()
     names = tuple(header) if has_header else (USER, ITEM, RATING, TIME)[: max(3, len(header))]
     columns = _split(file, separator, names)
     if not has_header:
-        places = {name: place for place, name in enumerate(names)}
+        indices = {name: index for index, name in enumerate(names)}
     elif len(file.lines) == 1:
         raise file.error(0, "nothing after the header", "a line of user, item and rating")
     rows = slice(int(has_header), None)
-    users, items, ratings = (columns[places[word]][rows] for word in (USER, ITEM, RATING))
-    times = columns[places[TIME]][rows] if TIME in places else []
+    users, items, ratings = (columns[indices[word]][rows] for word in (USER, ITEM, RATING))
+    times = columns[indices[TIME]][rows] if TIME in indices else []
     lines = np.arange(len(columns[0]))[rows] + file.first_line
     for name, column in ((USER, users), (ITEM, items), (RATING, ratings)):
         if "" in column:

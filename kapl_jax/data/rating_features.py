@@ -63,9 +63,9 @@ def join_features(
     known = set(rated)
     unrated = [row for name, row in row_of.items() if name not in known]
     names = (*rated, *(rows.names[row] for row in unrated))
-    places = [row_of.get(name, -1) for name in names]
+    rows_of_names = [row_of.get(name, -1) for name in names]
     fields = tuple(
-        Field(field.name, [field.values[row] if row >= 0 else () for row in places])
+        Field(field.name, [field.values[row] if row >= 0 else () for row in rows_of_names])
         for field in rows.fields
     )
     entities = Entities(
@@ -73,14 +73,16 @@ def join_features(
         fields=(*fields, name_field(names, noun)) if with_name else fields,
         titles=tuple(
             rows.titles[row] if row >= 0 else name
-            for name, row in zip(names, places, strict=True)
+            for name, row in zip(names, rows_of_names, strict=True)
             if rows.titles
         ),
-        years=np.array([rows.years[row] if row >= 0 else 0 for row in places], dtype=np.int32)
+        years=np.array(
+            [rows.years[row] if row >= 0 else 0 for row in rows_of_names], dtype=np.int32
+        )
         if rows.years
         else None,
     )
-    return entities, _warnings(rows, noun, names, unrated, places)
+    return entities, _warnings(rows, noun, names, unrated, rows_of_names)
 
 
 def _distinct_names(rows: FeatureRows, noun: str) -> dict[str, int]:
@@ -94,15 +96,19 @@ def _distinct_names(rows: FeatureRows, noun: str) -> dict[str, int]:
 
 
 def _warnings(
-    rows: FeatureRows, noun: str, names: tuple[str, ...], unrated: list[int], places: list[int]
+    rows: FeatureRows,
+    noun: str,
+    names: tuple[str, ...],
+    unrated: list[int],
+    rows_of_names: list[int],
 ) -> tuple[str, ...]:
     warnings = []
     if unrated:
         count, first = f"{len(unrated)} of {len(rows.names)} {noun}s", quote(rows.names[unrated[0]])
         line = rows.lines[unrated[0]]
         warnings.append(f"{rows.path}:{line}: {count} are unknown to the ratings; first {first}")
-    if -1 in places:
-        count = f"{places.count(-1)} of {len(places) - len(unrated)} rated {noun}s"
-        first = quote(names[places.index(-1)])
+    if -1 in rows_of_names:
+        count = f"{rows_of_names.count(-1)} of {len(rows_of_names) - len(unrated)} rated {noun}s"
+        first = quote(names[rows_of_names.index(-1)])
         warnings.append(f"{rows.path}: {count} are missing, taken as unseen; first {first}")
     return tuple(warnings)

@@ -156,7 +156,7 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
     if not lines:
         raise line_error(file.path, 1, "nothing after the header", f"a line of {expected}")
     columns = {
-        name: list(map(str.strip, cells[place :: len(header)])) for place, name in enumerate(header)
+        name: list(map(str.strip, cells[index :: len(header)])) for index, name in enumerate(header)
     }
     return CsvTable(file.path, columns, np.array(lines, dtype=np.int64))
 

@@ -104,7 +104,7 @@ def split_columns(file: TextFile, columns: tuple[str, ...]) -> list[list[str]]:
     is separated by runs of white space.
 
     Returns:
-        For each column its non-empty cells, one a line.
+        For each column its non-empty cells, one per line.
 
     Raises:
         UserError: A line is blank, or has more or fewer columns.

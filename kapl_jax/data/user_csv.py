@@ -76,8 +76,8 @@ def read_new_user(
     names, cells = named_columns(table, _COLUMNS)
     _refuse_others(table)
 
-    def refuse(place: int, found: str, expected: str) -> UserError:
-        return line_error(table.path, int(table.lines[place]), found, expected)
+    def refuse(index: int, found: str, expected: str) -> UserError:
+        return line_error(table.path, int(table.lines[index]), found, expected)
 
     items = look_up_items(names, data, refuse)
     ratings, _ = parse_ratings(table.path, cells, table.lines, AllowedRatings(data.rating_range))
@@ -120,7 +120,7 @@ def parse_user_features(
     Args:
         text: What the user wrote; may be empty.
         table: The users' features that the model was trained on.
-        source: What messages call the place where the text stands.
+        source: What messages call where the text stands.
 
     Raises:
         UserError: A part is not `field=value`, or a field is unknown or given twice.
@@ -190,7 +190,7 @@ def look_up_items(
     Args:
         names: What the user calls them.
         data: The data that hold them.
-        refuse: Makes the error of the place in `names`, of what was found and what expected.
+        refuse: Makes the error: index in `names`, what was found, what was expected.
 
     Returns:
         `int32[number of names]`.
@@ -203,14 +203,14 @@ def look_up_items(
     for row, title in enumerate(data.titles):
         titles.setdefault(title, []).append(row)
     found = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         candidates = [rows[name]] if name in rows else titles.get(name, [])
         if len(candidates) > 1:
             several = f"one of the items {listing([data.items[row] for row in candidates])}"
-            raise refuse(place, f"the title {quote(name)}", several)
+            raise refuse(index, f"the title {quote(name)}", several)
         if not candidates:
             told = quote_unknown(name, [*data.items, *titles])
             expected = f"one of the {len(data.items)} of {data.name}"
-            raise refuse(place, f"unknown item {told}", expected)
+            raise refuse(index, f"unknown item {told}", expected)
         found.append(candidates[0])
     return np.array(found, dtype=np.int32)

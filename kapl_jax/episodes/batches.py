@@ -58,12 +58,12 @@ def group_tasks(support: np.ndarray, query: np.ndarray, batch_size: int) -> Task
     """
     size = min(batch_size, len(query))
     order = np.lexsort((support, query, support + query))
-    places = [np.sort(part) for part in np.array_split(order, size)]
-    widths = np.array([[max(1, n[part].max()) for n in (support, query)] for part in places])
+    positions = [np.sort(part) for part in np.array_split(order, size)]
+    widths = np.array([[max(1, n[part].max()) for n in (support, query)] for part in positions])
     runs = _cut(widths, min(_MOST_GROUPS, size))
     return TaskGroups(
         members=tuple(
-            np.sort(np.concatenate(places[start:end])).astype(np.int32) for start, end in runs
+            np.sort(np.concatenate(positions[start:end])).astype(np.int32) for start, end in runs
         ),
         layouts=Layouts(*(_layout(widths[:, kind], runs) for kind in range(2))),
     )
@@ -81,10 +81,10 @@ def draw_batches(groups: TaskGroups, key: jax.Array) -> tuple[jax.Array, jax.Arr
     for members, (slots, _), own in zip(
         groups.members, groups.layouts.query.groups, keys, strict=True
     ):
-        places = jnp.arange(groups.steps * slots)
+        positions = jnp.arange(groups.steps * slots)
         shuffled = jax.random.permutation(own, jnp.asarray(members))
-        tasks.append(shuffled[places % len(members)].reshape(groups.steps, slots))
-        weights.append((places < len(members)).astype(jnp.float32).reshape(groups.steps, slots))
+        tasks.append(shuffled[positions % len(members)].reshape(groups.steps, slots))
+        weights.append((positions < len(members)).astype(jnp.float32).reshape(groups.steps, slots))
     return jnp.concatenate(tasks, axis=1), jnp.concatenate(weights, axis=1)
 
 
@@ -102,7 +102,7 @@ def _cut(widths: np.ndarray, most: int) -> list[tuple[int, int]]:
 
     @functools.cache
     def best(end: int, count: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-        """Return rows, number and places of the runs for the first `end` slots, at most `count`."""
+        """Return rows, number and bounds of the runs for the first `end` slots, at most `count`."""
         if end == 0:
             return 0, 0, ()
         if count == 0:

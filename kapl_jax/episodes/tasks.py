@@ -125,9 +125,9 @@ def in_batches(tasks: Tasks, size: int) -> Tasks:
     count = tasks.num_tasks
     size = min(size, count)
     batches = -(-count // size)
-    places = np.arange(batches * size)
-    real = jnp.asarray(places < count, jnp.float32)
-    filled = tasks.take(np.where(places < count, places, 0)).replace(weights=real)
+    positions = np.arange(batches * size)
+    real = jnp.asarray(positions < count, jnp.float32)
+    filled = tasks.take(np.where(positions < count, positions, 0)).replace(weights=real)
     cut: Tasks = jax.tree.map(lambda leaf: leaf.reshape(batches, size, *leaf.shape[1:]), filled)
     return cut
 
@@ -140,25 +140,25 @@ def with_supports(tasks: Tasks, masks: np.ndarray) -> Tasks:
 
 def prefix_masks(count: int, width: int, sizes: Sequence[int]) -> np.ndarray:
     """Return masks bool[n, width] that keep the first so many of `count` examples."""
-    places = np.arange(width)
-    return np.stack([places < min(size, count) for size in sizes])
+    positions = np.arange(width)
+    return np.stack([positions < min(size, count) for size in sizes])
 
 
 def left_out_masks(mask: np.ndarray) -> np.ndarray:
     """Return `mask` bool[S] itself, then with each of its examples left out: bool[n + 1, S]."""
     kept = [mask]
-    for place in np.flatnonzero(mask):
+    for index in np.flatnonzero(mask):
         without = mask.copy()
-        without[place] = False
+        without[index] = False
         kept.append(without)
     return np.stack(kept)
 
 
-def _along(sets: ExampleSets, places: jax.Array) -> ExampleSets:
-    """Return the examples at these places int32[T, m] of each task."""
+def _along(sets: ExampleSets, positions: jax.Array) -> ExampleSets:
+    """Return the examples at these positions int32[T, m] of each task."""
 
     def taken(leaf: jax.Array) -> jax.Array:
-        spread = places.reshape(*places.shape, *[1] * (leaf.ndim - places.ndim))
+        spread = positions.reshape(*positions.shape, *[1] * (leaf.ndim - positions.ndim))
         return jnp.take_along_axis(leaf, spread, axis=1)
 
     found: ExampleSets = jax.tree.map(taken, sets)

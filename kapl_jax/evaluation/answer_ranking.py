@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kapl_jax.evaluation.ranking import half_places
+from kapl_jax.evaluation.ranking import half_ranks
 
 
 @flax.struct.dataclass
@@ -22,7 +22,7 @@ class Answers:
     """The right answers of a batch of B queries.
 
     Attributes:
-        query: int32[K], the query's place in the batch.
+        query: int32[K], the query's index in the batch.
         entity: int32[K], an entity to rank.
         position: int32[K], which rank this is of all that are asked; -1 for padding.
         known_query: int32[F]; B for padding.
@@ -67,10 +67,10 @@ def ranks_of_answers(scores: jax.Array, answers: Answers) -> jax.Array:
     known = known.at[answers.known_query, answers.known_entity].set(True, mode="drop")
     # The answer itself does not stand in its own way, whether it is listed as known or not.
     target = scores[answers.query, answers.entity][:, None]
-    places = jnp.where(known[answers.query], 0, half_places(scores[answers.query], target))
+    halves = jnp.where(known[answers.query], 0, half_ranks(scores[answers.query], target))
     listed = known[answers.query, answers.entity]
-    itself = jnp.where(listed, 0, half_places(target, target)[:, 0])
-    return 1.0 + 0.5 * (jnp.sum(places, axis=1) - itself).astype(jnp.float32)
+    itself = jnp.where(listed, 0, half_ranks(target, target)[:, 0])
+    return 1.0 + 0.5 * (jnp.sum(halves, axis=1) - itself).astype(jnp.float32)
 
 
 def asked_queries(
@@ -93,20 +93,20 @@ def asked_queries(
     distinct, query = found[shuffle], np.argsort(shuffle)[query]
     known = np.asarray(known_triples, np.int64)
     asked = known[:, 0] * width + known[:, 1]
-    place = np.minimum(np.searchsorted(found, asked), len(found) - 1)
+    index = np.minimum(np.searchsorted(found, asked), len(found) - 1)
     # Of the many triples of a large graph few answer what is asked: only these are sorted.
-    answering = found[place] == asked
-    pairs = np.unique(place[answering] * num_entities + known[answering, 2])
-    place, entities = np.argsort(shuffle)[pairs // num_entities], pairs % num_entities
-    by_place = np.argsort(place, kind="stable")
+    answering = found[index] == asked
+    pairs = np.unique(index[answering] * num_entities + known[answering, 2])
+    index, entities = np.argsort(shuffle)[pairs // num_entities], pairs % num_entities
+    by_index = np.argsort(index, kind="stable")
     batches = -(-len(distinct) // batch_size)
     padded = np.append(distinct, np.repeat(distinct[-1:], batches * batch_size - len(distinct)))
     order = np.argsort(query, kind="stable")
     asked_for = (triples[order, 2], 0), (order, -1)
-    known_entities = (entities[by_place], 0)
+    known_entities = (entities[by_index], 0)
     columns: Any = (
         *_by_batch(query[order], batch_size, batches, *asked_for, fill=0),
-        *_by_batch(place[by_place], batch_size, batches, known_entities, fill=batch_size),
+        *_by_batch(index[by_index], batch_size, batches, known_entities, fill=batch_size),
     )
     answers = Answers(*columns)
     heads, relations = np.divmod(padded.reshape(batches, batch_size), width)
@@ -129,14 +129,14 @@ def _by_batch(
     *columns: tuple[np.ndarray, int],
     fill: int,
 ) -> list[np.ndarray]:
-    """Put sorted queries and what belongs to them in rows of equal length, one a batch.
+    """Put sorted queries and what belongs to them in rows of equal length, one per batch.
 
     Args:
         query: int[n], sorted.
         batch_size: Queries in a batch.
         batches: How many batches.
         *columns: Values int[n], and what to fill up with.
-        fill: The same for the query's place in its batch.
+        fill: The same for the query's index in its batch.
     """
     batch = query // batch_size
     lengths = np.bincount(batch, minlength=batches)

@@ -31,7 +31,7 @@ def compiled_flops(function: Callable[..., Any], *args: Any) -> float | None:
 
 
 def flops_of_analysis(analysis: Any) -> float | None:
-    """Read the operations from a cost analysis: a dictionary, a list of one a program, or None."""
+    """Read the operations of a cost analysis: a dictionary, a list of one per program, or None."""
     programs = analysis if isinstance(analysis, list | tuple) else [analysis or {}]
     flops = [float(program["flops"]) for program in programs if program.get("flops", -1) >= 0]
     return sum(flops) if flops else None

@@ -1,7 +1,7 @@
 """Filtered ranking of entities, on the device, with the realistic (mean) rank on ties.
 
 For a query (h, r, ?) every entity is scored, the entities already known to be right are left out
-(all but the target), and the target's place among the rest is its filtered rank (Bordes et al.,
+(all but the target), and the target's position among the rest is its filtered rank (Bordes et al.,
 NIPS 2013). Where n others score exactly as the target does, the rank is the mean over all orders
 of the tied ones: 1 + #better + n / 2 (the "realistic" rank of Berrendorf et al., 2020), so that a
 model that gives one constant score gains nothing.
@@ -33,7 +33,7 @@ class KnownPairs:
     """The answers not to count, as a padded list of pairs for each of S batches of B queries.
 
     Attributes:
-        query: `int32[S, F]`, the query's place in its batch; B where the pair is padding.
+        query: `int32[S, F]`, the query's index in its batch; B where the pair is padding.
         entity: `int32[S, F]`, an entity known to answer that query; its target may be among them.
     """
 
@@ -67,7 +67,7 @@ def filtered_ranks(
 
     `1 + #{better, not known} + 0.5 * #{equal, not known, not the target}`, as counts over all
     entities minus counts over the known ones, so that no filtered copy of the scores is made.
-    A score that is not a number never helps: as a target it takes the last place, as another
+    A score that is not a number never helps: as a target it takes the last rank, as another
     entity's it counts as better.
 
     Args:
@@ -82,19 +82,19 @@ def filtered_ranks(
     """
     num_queries = scores.shape[0]
     target_scores = jnp.take_along_axis(scores, targets[:, None], axis=1)
-    everywhere = jnp.sum(half_places(scores, target_scores), axis=1)
-    itself = half_places(target_scores, target_scores)[:, 0]
+    everywhere = jnp.sum(half_ranks(scores, target_scores), axis=1)
+    itself = half_ranks(target_scores, target_scores)[:, 0]
 
     row = jnp.minimum(known_query, num_queries - 1)
-    places = half_places(scores[row, known_entity], target_scores[row, 0])
+    halves = half_ranks(scores[row, known_entity], target_scores[row, 0])
     counted = (known_query < num_queries) & (known_entity != targets[row])
-    known = jax.ops.segment_sum(jnp.where(counted, places, 0), row, num_segments=num_queries)
+    known = jax.ops.segment_sum(jnp.where(counted, halves, 0), row, num_segments=num_queries)
 
     return 1.0 + 0.5 * (everywhere - itself - known).astype(jnp.float32)
 
 
-def half_places(scores: jax.Array, target_scores: jax.Array) -> jax.Array:
-    """Count by how many half places a score pushes the target back: 2 better, 1 equal, 0 worse.
+def half_ranks(scores: jax.Array, target_scores: jax.Array) -> jax.Array:
+    """Count by how many half ranks a score pushes the target back: 2 better, 1 equal, 0 worse.
 
     The comparisons are negated because every comparison with NaN is false. Integers keep the sums
     exact for any number of entities.
@@ -248,7 +248,7 @@ class _Answers:
 def _pad_pairs(
     slot: np.ndarray, entity: np.ndarray, num_batches: int, batch_size: int
 ) -> KnownPairs:
-    """Put pairs, ordered by slot `0..S*B`, in rows of equal length, one a batch."""
+    """Put pairs, ordered by slot `0..S*B`, in rows of equal length, one per batch."""
     batch = slot // batch_size
     lengths = np.bincount(batch, minlength=num_batches)
     column = np.arange(len(slot)) - (np.cumsum(lengths) - lengths)[batch]

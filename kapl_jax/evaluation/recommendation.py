@@ -1,12 +1,12 @@
 """Recommendation metrics: errors of predicted ratings, and nDCG of the order they give.
 
 Each metric is computed for a user over their query items, then averaged over users, as in ColdNAS
-(WWW 2023). Gains are `2^rating - 1` and the discount of place p (from 1) is `1 / log2(p + 1)`;
+(WWW 2023). Gains are `2^rating - 1` and the discount of position p (from 1) is `1 / log2(p + 1)`;
 the cutoff is the number of query items where there are fewer. Items with equal predictions get the
 mean of DCG over all their orders (McSherry and Najork, ECIR 2008), so that a constant prediction
 gains nothing from the order in which items happen to be listed.
 
-Places are counted by comparing items in pairs, of which there are few: nothing is sorted, and a
+Positions are counted by comparing items in pairs, of which there are few: nothing is sorted, and a
 population of predictions is one more axis. The ideal order depends on the ratings alone; mapped
 over predictions it is computed once.
 """
@@ -68,7 +68,7 @@ def user_metrics(
     predictions = jnp.where(mask, predictions, 0.0)
     error = predictions - ratings
     count = jnp.maximum(jnp.sum(mask, axis=1), 1).astype(error.dtype)
-    # What is masked takes the last places and gains nothing.
+    # What is masked takes the last positions and gains nothing.
     scores = jnp.where(mask, predictions, -jnp.inf)
     gains = jnp.exp2(ratings) - 1.0
     return {
@@ -90,14 +90,14 @@ def _expected_discounts(scores: jax.Array, cutoff: int) -> jax.Array:
     """Return the mean discount of each item over all orders of the items tied with it.
 
     An item with b items before it and t as good as it, itself among them, stands in each of the
-    places b .. b + t - 1 (from 0) equally often; places beyond the cutoff have discount 0.
+    positions b .. b + t - 1 (from 0) equally often; positions beyond the cutoff have discount 0.
 
     The loop over items is unrolled and users are the last axis, so that the counts of all pairs
     become one pass over whole vectors; a reduction over pairs was measured to be many times slower.
 
     Args:
-        scores: `float32[U, Q]`, higher is placed before.
-        cutoff: Number of places that count.
+        scores: `float32[U, Q]`, higher is ranked before.
+        cutoff: Number of positions that count.
 
     Returns:
         `float32[U, Q]`; NaN where the score is.
@@ -107,8 +107,8 @@ def _expected_discounts(scores: jax.Array, cutoff: int) -> jax.Array:
     tied = sum((other[None] == columns).astype(jnp.float32) for other in columns)
     discounts = 1.0 / np.log2(np.arange(cutoff) + 2.0)
     counted = (
-        jnp.where((before <= place) & (place < before + tied), float(discount), 0.0)
-        for place, discount in enumerate(discounts)
+        jnp.where((before <= position) & (position < before + tied), float(discount), 0.0)
+        for position, discount in enumerate(discounts)
     )
     total = sum(counted, start=jnp.zeros_like(columns))
     return (total / tied).T

@@ -48,7 +48,7 @@ def digraph_figure(explained: AnswerExplanation) -> Figure:
     """Return the picture of the digraph between a query and an answer.
 
     Labels do not cover each other; where one finds no room the legend tells the relation by colour.
-    Above 12 entities a column it says how many are left out.
+    Above 12 entities per column it says how many are left out.
 
     Args:
         explained: With edges and at least one path.

@@ -53,7 +53,7 @@ def strongest_between(
     num_entities: int,
     most_parallel: int = 3,
 ) -> tuple[LayerAttention, ...]:
-    """Cut a digraph to at most `most` edges a layer, each still on a walk of what is left.
+    """Cut a digraph to at most `most` edges per layer, each still on a walk of what is left.
 
     Edges are ranked by the strongest walk through them, so that those kept belong together. Of many
     between the same two entities a few say enough.

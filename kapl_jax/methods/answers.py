@@ -19,13 +19,13 @@ class Query:
         head: Entity name or None.
         relation: Relation name.
         tail: Entity name or None.
-        place: Where the query was given, for error messages.
+        source: Where the query was given, for error messages.
     """
 
     head: str | None
     relation: str
     tail: str | None
-    place: str
+    source: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Answer:
     """One entity that may answer a query.
 
     Attributes:
-        rank: Its place among all entities, from 1.
+        rank: Its position among all entities, from 1.
         entity: Its name.
         score: The model's score; comparable within a query only.
         probability: Softmax of the scores over all entities.
@@ -54,7 +54,7 @@ class OutOfReach:
     Attributes:
         count: How many they are.
         score: The score that each of them has.
-        rank: The mean place of all of them, which each has as its rank in evaluation.
+        rank: The mean position of all of them, which each has as its rank in evaluation.
     """
 
     count: int
@@ -134,7 +134,7 @@ def _rest(left: OutOfReach) -> str:
     return f"{entities} out of reach: score {left.score:.3f}, {shared}rank {left.rank:,.1f}"
 
 
-def look_up(name: str, names: dict[str, int], kind: str, place: str) -> int:
+def look_up(name: str, names: dict[str, int], kind: str, source: str) -> int:
     """Return the id of a name.
 
     Raises:
@@ -142,12 +142,12 @@ def look_up(name: str, names: dict[str, int], kind: str, place: str) -> int:
     """
     if name in names:
         return names[name]
-    raise unknown(name, names, kind, place)
+    raise unknown(name, names, kind, source)
 
 
-def unknown(name: str, names: Collection[str], kind: str, place: str) -> UserError:
+def unknown(name: str, names: Collection[str], kind: str, source: str) -> UserError:
     """Return the error for a name that is not among `names`."""
     told, first = quote_unknown(name, names, likeness=0.5), quote(next(iter(names)))
     return UserError(
-        f"{place}: found unknown {kind} {told}, expected one of {len(names)} such as {first}"
+        f"{source}: found unknown {kind} {told}, expected one of {len(names)} such as {first}"
     )

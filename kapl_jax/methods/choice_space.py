@@ -1,4 +1,4 @@
-"""A search space of independent choices: one place in a list for each of several axes."""
+"""A search space of independent choices: one index in a list for each of several axes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ChoiceSpace:
 
     def features(self, candidates: np.ndarray) -> np.ndarray:
         """Return what is chosen as zeros and ones, `float32[n, alternatives]`."""
-        parts = [np.eye(len(axis))[candidates[:, place]] for place, axis in enumerate(self.axes)]
+        parts = [np.eye(len(axis))[candidates[:, index]] for index, axis in enumerate(self.axes)]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def describe(self, candidate: np.ndarray) -> str:
@@ -84,11 +84,11 @@ class ChoiceSpace:
     def values(self, candidate: np.ndarray) -> dict[str, str | int]:
         """Return what is chosen, by the name of the axis."""
         chosen = zip(self.names, self.axes, candidate, strict=True)
-        return {name: axis[place] for name, axis, place in chosen}
+        return {name: axis[index] for name, axis, index in chosen}
 
     def candidate(self, values: dict[str, str | int]) -> np.ndarray:
         """Return the candidate of values by name, `int8[axes]`."""
-        places = [
+        indices = [
             axis.index(values[name]) for name, axis in zip(self.names, self.axes, strict=True)
         ]
-        return np.array(places, np.int8)
+        return np.array(indices, np.int8)

@@ -96,7 +96,7 @@ def _mean_of(value: Any) -> float:
 
 
 def _metric_text(value: Any) -> str:
-    """Return mean and deviation; of one seed there is none."""
+    """Return mean and standard deviation; of one seed there is none."""
     deviation = value.get("std") if isinstance(value, Mapping) else None
     shown = f"{_mean_of(value):.4f}"
     return shown if deviation is None else f"{shown} ± {deviation:.4f}"

@@ -14,8 +14,8 @@ class GraphAnswers:
     def __init__(self, graph: KnowledgeGraph) -> None:
         """Answer about `graph`."""
         self.graph = graph
-        self._entities = {name: place for place, name in enumerate(graph.entities)}
-        self._relations = {name: place for place, name in enumerate(graph.relations)}
+        self._entities = {name: index for index, name in enumerate(graph.entities)}
+        self._relations = {name: index for index, name in enumerate(graph.relations)}
         self._splits = {
             name: set(map(tuple, split.tolist()))
             for name, split in (
@@ -29,21 +29,21 @@ class GraphAnswers:
         """Tell whether there is an entity of this name."""
         return entity in self._entities
 
-    def entity(self, name: str, place: str) -> int:
+    def entity(self, name: str, source: str) -> int:
         """Return the id of an entity.
 
         Raises:
             UserError: It is unknown; the message gives the nearest names.
         """
-        return look_up(name, self._entities, "entity", place)
+        return look_up(name, self._entities, "entity", source)
 
-    def relation(self, name: str, place: str) -> int:
+    def relation(self, name: str, source: str) -> int:
         """Return the id of a relation.
 
         Raises:
             UserError: It is unknown; the message gives the nearest names.
         """
-        return look_up(name, self._relations, "relation", place)
+        return look_up(name, self._relations, "relation", source)
 
     def triple(self, query: Query) -> tuple[int, int, int]:
         """Return the ids of a query; 0 stands in for what is asked.
@@ -51,9 +51,9 @@ class GraphAnswers:
         Raises:
             UserError: A name is unknown.
         """
-        relation = self.relation(query.relation, query.place)
+        relation = self.relation(query.relation, query.source)
         ends = [
-            0 if name is None else self.entity(name, query.place)
+            0 if name is None else self.entity(name, query.source)
             for name in (query.head, query.tail)
         ]
         return ends[0], relation, ends[1]
@@ -80,23 +80,23 @@ class GraphAnswers:
         shifted = np.exp(scores - scores.max())
         probabilities = shifted / shifted.sum()
         order = np.argsort(-scores, kind="stable")
-        places = np.arange(1, len(order) + 1)
+        ranks = np.arange(1, len(order) + 1)
         if reached is not None:
             # Of equal scores the reached come first, so that the others stand together.
             order = order[np.lexsort((~reached[order], -scores[order]))]
             listed = reached[order]
-            rest = _out_of_reach(scores[order[~listed]], places[~listed])
-            order, places = order[listed], places[listed]
+            rest = _out_of_reach(scores[order[~listed]], ranks[~listed])
+            order, ranks = order[listed], ranks[listed]
         else:
             rest = None
         answers = []
-        for entity, place in zip(order[:top], places[:top], strict=True):
+        for entity, rank in zip(order[:top], ranks[:top], strict=True):
             whole = list(triple)
             whole[asked] = int(entity)
             known = [name for name, split in self._splits.items() if tuple(whole) in split]
             answers.append(
                 Answer(
-                    int(place),
+                    int(rank),
                     self.graph.entities[entity],
                     float(scores[entity]),
                     float(probabilities[entity]),
@@ -106,7 +106,7 @@ class GraphAnswers:
         return Answers(query, answers, rest)
 
 
-def _out_of_reach(scores: np.ndarray, places: np.ndarray) -> OutOfReach | None:
-    if len(places) == 0:
+def _out_of_reach(scores: np.ndarray, ranks: np.ndarray) -> OutOfReach | None:
+    if len(ranks) == 0:
         return None
-    return OutOfReach(len(places), float(scores[0]), float(places.mean()))
+    return OutOfReach(len(ranks), float(scores[0]), float(ranks.mean()))

@@ -144,7 +144,7 @@ def read_queries(path: Path) -> list[Query]:
 
 
 def _query(head: str, relation: str, tail: str, instead: str) -> Query:
-    """Return the query of flags; `instead` is a flag that could be given in their place."""
+    """Return the query of flags; `instead` is a flag that could be given instead of them."""
     if not relation:
         raise UserError(f"--relation: missing; give --relation with --head or --tail, or {instead}")
     if bool(head) == bool(tail):
@@ -154,19 +154,19 @@ def _query(head: str, relation: str, tail: str, instead: str) -> Query:
     return Query(head or None, relation, tail or None, f"{end} --relation={relation}")
 
 
-def _parse(line: str, place: str) -> Query:
+def _parse(line: str, source: str) -> Query:
     columns = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
     if len(columns) != 3:
         raise UserError(
-            f"{place}: found {len(columns)} columns, expected 3: head, relation, tail, with "
+            f"{source}: found {len(columns)} columns, expected 3: head, relation, tail, with "
             f"{_UNKNOWN} for the one that is asked"
         )
     head, relation, tail = columns
     if (head == _UNKNOWN) == (tail == _UNKNOWN) or relation == _UNKNOWN:
         raise UserError(
-            f"{place}: found {quote(line.strip())}, expected exactly one {_UNKNOWN}, as head or "
+            f"{source}: found {quote(line.strip())}, expected exactly one {_UNKNOWN}, as head or "
             "tail"
         )
     return Query(
-        None if head == _UNKNOWN else head, relation, None if tail == _UNKNOWN else tail, place
+        None if head == _UNKNOWN else head, relation, None if tail == _UNKNOWN else tail, source
     )

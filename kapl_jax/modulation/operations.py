@@ -36,8 +36,8 @@ def modulate(structure: jax.Array) -> Modulate:
         present = structure[position].reshape(-1, *[1] * (phi.ndim - 1))
         neutral = jnp.array(_NEUTRAL, phi.dtype).reshape(present.shape)
         effective = jnp.where(present, phi, neutral)
-        for place, function in enumerate(_FUNCTIONS):
-            x = function(x, effective[place])
+        for index, function in enumerate(_FUNCTIONS):
+            x = function(x, effective[index])
         return x
 
     return apply
@@ -57,8 +57,8 @@ def relaxed_modulate(gates: jax.Array) -> Modulate:
     """
 
     def apply(position: int, x: jax.Array, phi: jax.Array) -> jax.Array:
-        for place, function in enumerate(_FUNCTIONS):
-            x = _blend(gates[position, place], function(x, phi[place]), x)
+        for index, function in enumerate(_FUNCTIONS):
+            x = _blend(gates[position, index], function(x, phi[index]), x)
         return x
 
     return apply

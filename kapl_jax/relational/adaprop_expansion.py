@@ -1,8 +1,8 @@
 """Following the edges of the nodes that queries keep, on the device, up to a limit for each query.
 
-A *row* is a node that a query keeps. Following a step gives each query *places*: first one for the
-identity edge of each of its K rows, then E for other edges, together M = K + E. Several places may
-hold the same target; the first of them stands for it. So the first K places stand for the rows,
+A *row* is a node that a query keeps. Following a step gives each query *positions*: first one for
+the identity edge of each of its K rows, then E for other edges, together M = K + E. Several may
+hold the same target; the first of them stands for it. So the first K positions stand for the rows,
 and further ones for nodes reached anew.
 """
 
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from kapl_jax.relational.adaprop import AdaPropGraph
-from kapl_jax.relational.segments import first_places
+from kapl_jax.relational.segments import first_positions
 
 
 @flax.struct.dataclass
@@ -24,7 +24,7 @@ class Step:
         sources: int32[B, M], rows.
         relations: int32[B, M].
         targets: int32[B, M], entities; N for padding.
-        firsts: int32[B, M], the place that stands for the target; M for padding.
+        firsts: int32[B, M], the position that stands for the target; M for padding.
         rows: int32[B, K], the entities of the rows; N for padding.
         left_out: int32[B], how many edges of the rows are above the limit.
     """
@@ -38,9 +38,9 @@ class Step:
 
     @property
     def new(self) -> jax.Array:
-        """bool[B, M], which places stand for nodes that are not rows."""
-        places = jnp.arange(self.firsts.shape[1], dtype=jnp.int32)[None]
-        return (self.firsts == places) & (places >= self.rows.shape[1])
+        """bool[B, M], which positions stand for nodes that are not rows."""
+        positions = jnp.arange(self.firsts.shape[1], dtype=jnp.int32)[None]
+        return (self.firsts == positions) & (positions >= self.rows.shape[1])
 
 
 def follow(graph: AdaPropGraph, entities: jax.Array, limit: int) -> Step:
@@ -63,7 +63,7 @@ def follow(graph: AdaPropGraph, entities: jax.Array, limit: int) -> Step:
     edges = jnp.where(present, edges, 0)
     targets = jnp.where(present, graph.targets[edges], graph.num_entities)
     targets = jnp.concatenate([entities, targets], axis=1)
-    firsts = first_places(targets, graph.num_entities + 1)
+    firsts = first_positions(targets, graph.num_entities + 1)
     return Step(
         sources=jnp.concatenate([rows, sources], axis=1),
         relations=jnp.concatenate(
@@ -114,12 +114,12 @@ def spread(ranks: jax.Array, degrees: jax.Array, kept: jax.Array) -> jax.Array:
     kept = jnp.maximum(kept, 1)
     step = degrees // kept
     share = (degrees - step * kept).astype(jnp.float32) / kept.astype(jnp.float32)
-    # A product of integers might overflow; rounding keeps places apart, and below `degrees`.
+    # A product of integers might overflow; rounding keeps positions apart, and below `degrees`.
     return ranks * step + jnp.floor(ranks.astype(jnp.float32) * share).astype(jnp.int32)
 
 
 def _unroll(counts: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
-    """Return for `total` places the row each belongs to, and its number there, int32[B, total]."""
+    """Return for `total` positions the row of each, and its number there, int32[B, total]."""
     queries = jnp.arange(len(counts))[:, None]
     ends = jnp.cumsum(counts, axis=1)
     ended = jnp.zeros((len(counts), total), jnp.int32).at[queries, ends].add(1, mode="drop")

@@ -146,16 +146,16 @@ def _gather(
     query: Query,
     graph: AdaPropGraph,
 ) -> tuple[jax.Array, Any]:
-    """Return the attention float32[B, M] of edges, and what is aggregated at places, [B, M, K]."""
-    (batch, places), (_, rows, width) = step.firsts.shape, states.shape
+    """Return attention float32[B, M] of edges, and what is aggregated, by position [B, M, K]."""
+    (batch, positions), (_, rows, width) = step.firsts.shape, states.shape
     number = jnp.arange(batch, dtype=jnp.int32)
-    real = step.firsts < places
-    targets = number[:, None] * places + step.firsts
+    real = step.firsts < positions
+    targets = number[:, None] * positions + step.firsts
     edges = RowEdges(
         sources=(number[:, None] * rows + step.sources).reshape(-1),
         relations=step.relations.reshape(-1),
-        targets=jnp.where(real, targets, batch * places).reshape(-1),
-        num_rows=batch * places,
+        targets=jnp.where(real, targets, batch * positions).reshape(-1),
+        num_rows=batch * positions,
         queries=jnp.repeat(number, rows),
         heads=number * rows,
         identity=graph.identity,
@@ -164,7 +164,7 @@ def _gather(
     flat = states.reshape(-1, width)
     alpha = layer.attention(own, query, edges, flat)
     aggregated = jax.tree.map(
-        lambda values: values.reshape(batch, places, -1),
+        lambda values: values.reshape(batch, positions, -1),
         layer.gather(own, query, edges, flat, alpha),
     )
     return jnp.where(real, alpha.reshape(real.shape), 0.0), aggregated
@@ -181,13 +181,13 @@ def _states(
     """Return the states float32[B, K, D] of the rows selected."""
 
     def of_rows(values: jax.Array) -> jax.Array:
-        return jnp.take_along_axis(values, selection.places[..., None], axis=1)
+        return jnp.take_along_axis(values, selection.positions[..., None], axis=1)
 
     def flat(values: jax.Array) -> jax.Array:
         return values.reshape(-1, values.shape[-1])
 
     aggregated = jax.tree.map(lambda values: flat(of_rows(values)), aggregated)
-    added = selection.places.shape[1] - previous.shape[1]
+    added = selection.positions.shape[1] - previous.shape[1]
     previous = jnp.pad(previous, ((0, 0), (0, added), (0, 0)))
     weights = selection.weights.reshape(-1, 1)
     states = layer.update(own, aggregated, flat(previous), lambda x: drop(x * weights))
@@ -196,5 +196,5 @@ def _states(
 
 
 def _entities(step: Step, selection: Selection, num_entities: int) -> jax.Array:
-    entities = jnp.take_along_axis(step.targets, selection.places, axis=1)
+    entities = jnp.take_along_axis(step.targets, selection.positions, axis=1)
     return jnp.where(selection.present, entities, num_entities)

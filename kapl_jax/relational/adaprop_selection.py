@@ -20,13 +20,13 @@ class Selection:
     """The rows that queries have after a step: those before, then the new ones, then padding.
 
     Attributes:
-        places: int32[B, K], the place of each row among those of the step.
+        positions: int32[B, K], the position of each row among those of the step.
         present: bool[B, K], false for padding.
         weights: float32[B, K], all 1, with the gradient of the choice.
         counts: int32[B], how many rows are present.
     """
 
-    places: jax.Array
+    positions: jax.Array
     present: jax.Array
     weights: jax.Array
     counts: jax.Array
@@ -43,9 +43,9 @@ def select(
     """Select new nodes.
 
     Args:
-        logits: float32[B, M], g of each place.
-        new: bool[B, M], which places stand for new nodes.
-        counts: int32[B], how many rows a query has; they are its first places.
+        logits: float32[B, M], g of each position.
+        new: bool[B, M], which positions stand for new nodes.
+        counts: int32[B], how many rows a query has; they are its first positions.
         sizes: How many new nodes are kept at most, and K, how many rows there are then.
         noise: float32[B, M], Gumbel noise, or None.
         temperature: τ.
@@ -53,19 +53,19 @@ def select(
     top_k, size = sizes
     available = jnp.sum(new, axis=1, dtype=jnp.int32)
     perturbed = jax.lax.stop_gradient(logits) + (0.0 if noise is None else noise)
-    # Logits that overflow still are before places that are not new.
+    # Logits that overflow still are before positions that are not new.
     perturbed = jnp.maximum(perturbed, jnp.finfo(logits.dtype).min)
     best = jax.lax.top_k(jnp.where(new, perturbed, -jnp.inf), top_k)[1]
     number = jnp.arange(size, dtype=jnp.int32)[None]
     order = number - counts[:, None]
     added = jnp.take_along_axis(best, jnp.clip(order, 0, top_k - 1), axis=1)
-    places = jnp.where(order < 0, number, added)
+    positions = jnp.where(order < 0, number, added)
     counts = counts + jnp.minimum(available, top_k)
-    probability = jnp.take_along_axis(_probabilities(logits / temperature, new), places, axis=1)
+    probability = jnp.take_along_axis(_probabilities(logits / temperature, new), positions, axis=1)
     through = 1.0 + (probability - jax.lax.stop_gradient(probability))
     chooses = (order >= 0) & (available > top_k)[:, None]
     return Selection(
-        places, number < counts[:, None], jnp.where(chooses, through, 1.0), counts
+        positions, number < counts[:, None], jnp.where(chooses, through, 1.0), counts
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a layer may be made of, as data: activations, messages, aggregations, gate, attention width.
 
-A program is compiled for what is *offered*; a candidate chooses among it by its place there. Where
+A program is compiled for what is *offered*; a candidate chooses among it by its index there. Where
 only one thing is offered, nothing else is computed. `searched_layer` makes the layer.
 """
 
@@ -43,7 +43,7 @@ class Offered:
 
 @flax.struct.dataclass
 class Choices:
-    """One candidate's choices: int32[] each, places in `Offered`."""
+    """One candidate's choices: int32[] each, indices in `Offered`."""
 
     activation: jax.Array
     message: jax.Array
@@ -54,14 +54,14 @@ class Choices:
 
 def choices(candidate: jax.Array) -> Choices:
     """Return the choices of a candidate int[>= 5], in the order of `Offered.axes`."""
-    return Choices(*(candidate[place] for place in range(5)))
+    return Choices(*(candidate[index] for index in range(5)))
 
 
-def choose(place: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
-    """Return the value at a traced place; all values have one shape."""
+def choose(index: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
+    """Return the value at a traced index; all values have one shape."""
     chosen = values[0]
     for number, value in enumerate(values[1:], start=1):
-        chosen = jnp.where(place == number, value, chosen)
+        chosen = jnp.where(index == number, value, chosen)
     return chosen
 
 

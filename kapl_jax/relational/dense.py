@@ -32,7 +32,7 @@ class DenseGraph:
         sources: int32[E].
         relations: int32[E].
         targets: int32[E].
-        pairs: int32[E], the place of each edge's source and relation among the M distinct ones.
+        pairs: int32[E], the index of each edge's source and relation among the M distinct ones.
         pair_sources: int32[M], filled up with zeros to a multiple of 256, so that graphs of equally
             many edges have equal shapes.
         pair_relations: int32[M].
@@ -170,8 +170,8 @@ def adjacency(graph: DenseGraph, alpha: jax.Array) -> tuple[jax.Array, ...]:
     size = graph.num_entities
 
     def gathered(columns: jax.Array, width: int) -> jax.Array:
-        places = graph.targets * width + columns
-        cells = jax.ops.segment_sum(alpha, places, size * width)
+        cells_of_edges = graph.targets * width + columns
+        cells = jax.ops.segment_sum(alpha, cells_of_edges, size * width)
         return jnp.moveaxis(cells.reshape(size, width, -1), -1, 0)
 
     return gathered(graph.sources, size), gathered(graph.relations, graph.identity + 1)

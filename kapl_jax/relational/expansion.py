@@ -90,8 +90,8 @@ class Expander:
         entities = keys % size
         degrees = graph.degrees[entities]
         ends = np.cumsum(degrees)
-        places = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
-        edges = places + np.repeat(graph.offsets[entities] - ends + degrees, degrees)
+        positions = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
+        edges = positions + np.repeat(graph.offsets[entities] - ends + degrees, degrees)
         sources = np.repeat(np.arange(first_row, first_row + len(keys), dtype=np.int32), degrees)
         reached = np.repeat(keys - entities, degrees) + graph.targets[edges]
         unseen = reached[self._row_of[reached] < 0]

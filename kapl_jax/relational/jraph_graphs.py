@@ -77,7 +77,7 @@ def _whole_numbers(name: str, values: Any, bound: int) -> np.ndarray:
     found = np.asarray(values)
     if found.ndim != 1 or not np.issubdtype(found.dtype, np.integer):
         raise ValueError(
-            f"{name}: found {found.dtype}{list(found.shape)}, expected whole numbers, one an edge"
+            f"{name}: found {found.dtype}{list(found.shape)}, expected whole numbers, one per edge"
         )
     if found.size and not (found.min() >= 0 and found.max() < bound):
         raise ValueError(f"{name}: found {found.min()} to {found.max()}, expected 0 to {bound - 1}")

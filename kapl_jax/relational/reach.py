@@ -19,7 +19,7 @@ def within_reach(graph: RelationalGraph, triples: np.ndarray, num_layers: int) -
         triples: int[Q, 3].
         num_layers: L, the most steps.
     """
-    heads, place = np.unique(triples[:, 0], return_inverse=True)
+    heads, index = np.unique(triples[:, 0], return_inverse=True)
     order = np.argsort(graph.targets, kind="stable")
     sources = graph.sources[order]
     targets, starts = np.unique(graph.targets[order], return_index=True)
@@ -31,7 +31,7 @@ def within_reach(graph: RelationalGraph, triples: np.ndarray, num_layers: int) -
         reached[some] = np.uint64(1) << np.arange(len(some), dtype=np.uint64)
         for _ in range(num_layers):
             reached[targets] |= np.bitwise_or.reduceat(reached[sources], starts)
-        asked = np.flatnonzero((place >= first) & (place < first + _BITS))
-        bits = reached[triples[asked, 2]] >> (place[asked] - first).astype(np.uint64)
+        asked = np.flatnonzero((index >= first) & (index < first + _BITS))
+        bits = reached[triples[asked, 2]] >> (index[asked] - first).astype(np.uint64)
         found[asked] = bits & np.uint64(1)
     return found

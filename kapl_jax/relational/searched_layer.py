@@ -213,7 +213,7 @@ def _aggregation(
         aggregated["pna"] = _principal_neighbourhood(edges, arriving)
     plain = {name: _PLAIN[name](edges, arriving) for name in offered.aggregations if name in _PLAIN}
     if plain:
-        # At the place of what is no such sum stands any: it is not taken.
+        # What is no such sum is not taken: any of them stands there.
         any_of_them = next(iter(plain.values()))
         values = [plain.get(name, any_of_them) for name in offered.aggregations]
         aggregated["plain"] = choose(chosen.aggregation, values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-_MOST_PLACES = 1 << 31
+_MOST_POSITIONS = 1 << 31
 
 
-def first_places(values: jax.Array, bound: int) -> jax.Array:
-    """Return for each value the first place in its row that holds the same value.
+def first_positions(values: jax.Array, bound: int) -> jax.Array:
+    """Return for each value the first position in its row that holds the same value.
 
     The rows take turns with one map of `bound` numbers. What a row writes is larger than all that
     was written before it, so that the map is never cleared. A sort takes ten times as long on a
@@ -20,13 +20,13 @@ def first_places(values: jax.Array, bound: int) -> jax.Array:
         bound: The number of different values that may come.
 
     Returns:
-        int32[B, M], places in 0..M - 1.
+        int32[B, M], positions in 0..M - 1.
 
     Raises:
-        ValueError: If B * M places cannot be told apart by 32 bits.
+        ValueError: If B * M positions cannot be told apart by 32 bits.
     """
     rows, width = values.shape
-    if rows * width >= _MOST_PLACES:
+    if rows * width >= _MOST_POSITIONS:
         raise ValueError(f"{rows} rows of {width} values: their product must be below 2^31")
     backwards = jnp.arange(width, 0, -1, dtype=jnp.int32)
 

@@ -28,7 +28,7 @@ class Progress:
             file=sys.stderr,
             dynamic_ncols=True,
             unit="epoch",
-            # A log file needs no more than two lines a minute.
+            # A log file needs no more than two lines per minute.
             mininterval=0.1 if sys.stderr.isatty() else 30.0,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
         )

@@ -13,7 +13,7 @@ from kapl_jax.runs.shapes import Shape, anything, fitting, number, structure, te
 
 
 def _metric(value: object) -> bool:
-    """A number, or mean and deviation, which may be null."""
+    """A number, or mean and standard deviation, which may be null."""
     if not isinstance(value, dict):
         return number(value)
     return number(value.get("mean")) and (value.get("std") is None or number(value["std"]))

@@ -51,13 +51,13 @@ def structure(value: Any) -> bool:
     return isinstance(value, dict) or array(value)
 
 
-def fitting(value: Any, shape: Shape, place: str = "") -> tuple[Any, list[str]]:
+def fitting(value: Any, shape: Shape, source: str = "") -> tuple[Any, list[str]]:
     """Return what of a JSON value fits a shape, and what was left out.
 
     Args:
         value: The value; it is not changed.
         shape: The shape.
-        place: Where the value stands, for what is said.
+        source: Where the value stands, for what is said.
 
     Returns:
         The fitting part, None where nothing fits, and for each part that was left out where it
@@ -65,7 +65,7 @@ def fitting(value: Any, shape: Shape, place: str = "") -> tuple[Any, list[str]]:
     """
     problems: list[str] = []
     try:
-        return _fitting(value, shape, place, problems), problems
+        return _fitting(value, shape, source, problems), problems
     except _Misfit as misfit:
         return None, [*problems, str(misfit)]
 
@@ -74,65 +74,65 @@ class _Misfit(Exception):
     pass
 
 
-def _fitting(value: Any, shape: Shape, place: str, problems: list[str]) -> Any:
+def _fitting(value: Any, shape: Shape, source: str, problems: list[str]) -> Any:
     if isinstance(shape, dict):
         if not isinstance(value, dict):
-            raise _misfit(value, place)
+            raise _misfit(value, source)
         entries = _any_entries if str in shape else _named_entries
-        return dict(entries(value, shape, place, problems))
+        return dict(entries(value, shape, source, problems))
     if isinstance(shape, list):
         if not isinstance(value, list):
-            raise _misfit(value, place)
+            raise _misfit(value, source)
         numbered = enumerate(value)
-        kept = (_tried(one, shape[0], f"{place}[{at}]", problems) for at, one in numbered)
+        kept = (_tried(one, shape[0], f"{source}[{at}]", problems) for at, one in numbered)
         return [one for one in kept if one is not None]
     if isinstance(shape, type) and issubclass(shape, JsonForm):
         try:
-            shape.from_json(value, place)
+            shape.from_json(value, source)
         except UserError as error:
             raise _Misfit(str(error)) from None
         return value
     if not (isinstance(value, shape) if isinstance(shape, type) else shape(value)):
-        raise _misfit(value, place)
+        raise _misfit(value, source)
     return value
 
 
-def _tried(value: Any, shape: Shape, place: str, problems: list[str]) -> Any:
-    kept, found = fitting(value, shape, place)
+def _tried(value: Any, shape: Shape, source: str, problems: list[str]) -> Any:
+    kept, found = fitting(value, shape, source)
     problems += found
     return kept
 
 
 def _any_entries(
-    value: dict[str, Any], shape: dict[Any, Shape], place: str, problems: list[str]
+    value: dict[str, Any], shape: dict[Any, Shape], source: str, problems: list[str]
 ) -> Iterator[tuple[str, Any]]:
     for name, entry in value.items():
-        kept = _tried(entry, shape[str], _within(place, name), problems)
+        kept = _tried(entry, shape[str], _within(source, name), problems)
         if kept is not None:
             yield name, kept
 
 
 def _named_entries(
-    value: dict[str, Any], shape: dict[str, Shape], place: str, problems: list[str]
+    value: dict[str, Any], shape: dict[str, Shape], source: str, problems: list[str]
 ) -> Iterator[tuple[str, Any]]:
     named = {name.removesuffix("?"): part for name, part in shape.items()}
     for name in shape:
         if not name.endswith("?") and name not in value:
-            raise _Misfit(f"{_within(place, name)}: missing")
+            raise _Misfit(f"{_within(source, name)}: missing")
     for name, entry in value.items():
         if name not in named:
             yield name, entry
         elif name in shape:
-            yield name, _fitting(entry, named[name], _within(place, name), problems)
+            yield name, _fitting(entry, named[name], _within(source, name), problems)
         elif entry is not None:
-            kept = _tried(entry, named[name], _within(place, name), problems)
+            kept = _tried(entry, named[name], _within(source, name), problems)
             if kept is not None:
                 yield name, kept
 
 
-def _within(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
+def _within(source: str, name: str) -> str:
+    return f"{source}.{name}" if source else name
 
 
-def _misfit(value: Any, place: str) -> _Misfit:
-    return _Misfit(f"{place}: found {kind_of_json(value)}")
+def _misfit(value: Any, source: str) -> _Misfit:
+    return _Misfit(f"{source}: found {kind_of_json(value)}")

@@ -29,7 +29,7 @@ _PREFIX = "events.out.tfevents."
 
 
 class TensorBoardLog:
-    """Writes the scalars of a run's events; the step of an event is its place in metrics.jsonl.
+    """Writes the scalars of a run's events; the step of an event is its index in metrics.jsonl.
 
     Tags read `stage/name`: a candidate gives `candidate_score`, `candidate_loss` and `best_score`
     (so far, in its stage), an epoch gives `loss` and, where it was evaluated, `score`, the best of
@@ -194,18 +194,18 @@ def _event_files(path: Path) -> list[Path]:
 
 def _read_records(content: bytes) -> Iterator[Any]:
     """Yield the events of a file: each is length, its checksum, content, its checksum."""
-    place = 0
-    while place + 12 <= len(content):
-        (length,) = struct.unpack_from("<Q", content, place)
-        start, end = place + 12, place + 12 + length
+    offset = 0
+    while offset + 12 <= len(content):
+        (length,) = struct.unpack_from("<Q", content, offset)
+        start, end = offset + 12, offset + 12 + length
         event, check = content[start:end], content[end : end + 4]
-        if content[place + 8 : start] != _checksum(content[place : place + 8]):
+        if content[offset + 8 : start] != _checksum(content[offset : offset + 8]):
             return
         if check != _checksum(event):
             return
         with contextlib.suppress(DecodeError):
             yield event_pb2.Event.FromString(event)
-        place = end + 4
+        offset = end + 4
 
 
 def _checksum(content: bytes) -> bytes:

@@ -35,14 +35,14 @@ class GroupedStage:
     ) -> list[Outcome]:
         """Train round `number` and return what became of each individual, see `Stage.train`."""
         members: dict[Hashable, list[int]] = {}
-        for place, one in enumerate(individuals):
-            members.setdefault(self._group_of(one), []).append(place)
+        for index, one in enumerate(individuals):
+            members.setdefault(self._group_of(one), []).append(index)
         outcomes: dict[int, Outcome] = {}
-        for group, places in members.items():
-            members_of_group = [individuals[place] for place in places]
+        for group, indices in members.items():
+            members_of_group = [individuals[index] for index in indices]
             found = self._stage(group).train(number, members_of_group, again)
-            outcomes |= zip(places, found, strict=True)
-        return [outcomes[place] for place in range(len(individuals))]
+            outcomes |= zip(indices, found, strict=True)
+        return [outcomes[index] for index in range(len(individuals))]
 
     def _stage(self, group: Hashable) -> Stage:
         if group not in self._stages:

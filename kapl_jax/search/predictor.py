@@ -94,7 +94,7 @@ def _leave_one_out_error(
 
 
 def _standardise(features: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and scale both by the mean and deviation of `features`; constant columns become 0."""
+    """Standardise both by mean and standard deviation of `features`; constant columns become 0."""
     centre, scale = features.mean(axis=0), features.std(axis=0)
     varies = scale > 1e-9
     inverse = np.where(varies, 1.0 / np.where(varies, scale, 1.0), 0.0)

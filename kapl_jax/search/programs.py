@@ -24,8 +24,8 @@ from kapl_jax.search.problem import Problem, PyTree, Split, TrainingState
 
 AXIS = "population"
 SPLIT, WHOLE = PartitionSpec(AXIS), PartitionSpec()
-# On CPUs, for what runs once a chunk: measured to compile four to six times as fast as with all of
-# LLVM's optimisations, with the same numbers to the bit.
+# On CPUs, for what runs once per chunk: measured to compile four to six times as fast as with all
+# of LLVM's optimisations, with the same numbers to the bit.
 _RUNS_ONCE = MappingProxyType({"xla_backend_optimization_level": 1})
 
 

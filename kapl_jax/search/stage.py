@@ -237,7 +237,7 @@ class Stage:
         return True
 
     def _chunk_limit(self, individuals: Sequence[Individual]) -> int:
-        """Return the chunk limit, found once a stage and recorded: a resumed run keeps to it.
+        """Return the chunk limit, found once per stage and recorded: a resumed run keeps to it.
 
         It is found anew where another size is asked for than when it was recorded.
         """

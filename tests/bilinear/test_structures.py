@@ -82,7 +82,7 @@ def test_parse_accepts_commas_and_a_closing_semicolon():
 )
 def test_parse_refuses_in_one_line(text, message):
     with pytest.raises(UserError, match=message) as caught:
-        parse_structure(text, place="--structure")
+        parse_structure(text, source="--structure")
     assert "\n" not in str(caught.value)
 
 

@@ -17,7 +17,7 @@ def test_one_end_is_asked():
     assert (query.head, query.relation, query.tail) == ("ann", "likes", None)
     (query,) = GraphQuestion(relation="likes", tail="bob").read()
     assert (query.head, query.relation, query.tail) == (None, "likes", "bob")
-    assert query.place == "--tail=bob --relation=likes"
+    assert query.source == "--tail=bob --relation=likes"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_file_of_queries(tmp_path):
         (None, "is friend of", "bob\u2028marley"),
         ("zoë", "likes", None),
     ]
-    assert [one.place for one in queries] == [f"{path}:{line}" for line in (1, 3, 4)]
+    assert [one.source for one in queries] == [f"{path}:{line}" for line in (1, 3, 4)]
     assert GraphQuestion(queries=str(path)).read() == queries
 
 
@@ -105,7 +105,7 @@ class Knowing:
 
     def check(self, query):
         if (query.head or query.tail) not in self.names:
-            raise UserError(f"{query.place}: unknown")
+            raise UserError(f"{query.source}: unknown")
 
     def answer(self, queries, top):
         for query in queries:
@@ -125,7 +125,7 @@ def test_of_the_queries_in_a_file_the_known_are_answered_in_order(tmp_path):
     path.write_text("ann likes ?\nnobody likes ?\n? likes bob\n")
     answerer = Knowing("ann", "bob")
     found = GraphPredictor(answerer).predict(GraphQuestion(queries=str(path), top=4))
-    assert [one.query.place for one in found] == [f"{path}:{line}" for line in (1, 2, 3)]
+    assert [one.query.source for one in found] == [f"{path}:{line}" for line in (1, 2, 3)]
     assert [str(one.error) for one in found] == ["None", f"{path}:2: unknown", "None"]
     assert answerer.asked == [(2, 4)]
     assert found[1].to_json() == {

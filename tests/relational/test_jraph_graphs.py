@@ -103,7 +103,7 @@ def test_what_is_no_such_graph_is_refused(edges, message):
 
 @pytest.mark.parametrize("relations", [None, np.zeros(1), np.zeros((1, 2), int)])
 def test_edges_that_are_no_relations_are_refused(relations):
-    with pytest.raises(ValueError, match=r"edges: found .*, expected whole numbers, one an edge"):
+    with pytest.raises(ValueError, match=r"edges: found .*, expected whole numbers, one per edge"):
         from_jraph(tuple_of([[0, 0, 1]])._replace(edges=relations), R)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapl_jax.relational.segments import first_places
+from kapl_jax.relational.segments import first_positions
 
 ROWS, WIDTH, BOUND = 3, 7, 5  # one shape: compiled once
 TABLES = st.lists(
@@ -18,10 +18,10 @@ TABLES = st.lists(
     max_size=ROWS,
 )
 
-compiled = jax.jit(first_places, static_argnums=1)
+compiled = jax.jit(first_positions, static_argnums=1)
 
 
-def slow_first_places(values):
+def slow_first_positions(values):
     return np.array([[row.index(value) for value in row] for row in values.tolist()])
 
 
@@ -29,16 +29,16 @@ def slow_first_places(values):
 @given(TABLES)
 def test_equals_a_slow_search(table):
     values = np.array(table, np.int32)
-    np.testing.assert_array_equal(compiled(values, BOUND), slow_first_places(values))
+    np.testing.assert_array_equal(compiled(values, BOUND), slow_first_positions(values))
 
 
 def test_mapped_over_a_population_each_has_its_own_map():
     values = np.random.default_rng(0).integers(0, BOUND, (4, ROWS, WIDTH)).astype(np.int32)
-    found = jax.jit(jax.vmap(lambda table: first_places(table, BOUND)))(values)
-    np.testing.assert_array_equal(found, [slow_first_places(table) for table in values])
+    found = jax.jit(jax.vmap(lambda table: first_positions(table, BOUND)))(values)
+    np.testing.assert_array_equal(found, [slow_first_positions(table) for table in values])
 
 
 def test_refuses_more_places_than_32_bits_count():
     table = jax.ShapeDtypeStruct((1 << 16, 1 << 15), jnp.int32)
     with pytest.raises(ValueError, match="65536 rows of 32768"):
-        jax.eval_shape(lambda values: first_places(values, BOUND), table)
+        jax.eval_shape(lambda values: first_positions(values, BOUND), table)

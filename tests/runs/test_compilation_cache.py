@@ -1,4 +1,4 @@
-"""The cache in processes of their own: JAX sets one up once a process."""
+"""The cache in processes of their own: JAX sets one up once per process."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from kapl_jax.search.problem import (
 )
 
 Penalty = Callable[[jax.Array, jax.Array], jax.Array]
-# A batch of evaluation scores is kept below this many numbers (a candidate, a direction).
+# A batch of evaluation scores is kept below this many numbers (per candidate and direction).
 _SCORES_AT_ONCE = 1 << 23
 
 
@@ -273,9 +273,9 @@ def _shuffled(triples: jax.Array, key: jax.Array, batch_size: int) -> tuple[jax.
     count = triples.shape[0]
     size = min(batch_size, count)
     steps = -(-count // size)
-    places = jnp.arange(steps * size)
-    weights = (places < count).astype(jnp.float32).reshape(steps, size)
-    order = _random_order(key, count)[places % count]
+    positions = jnp.arange(steps * size)
+    weights = (positions < count).astype(jnp.float32).reshape(steps, size)
+    order = _random_order(key, count)[positions % count]
     return triples[order].reshape(steps, size, 3), weights
 
 

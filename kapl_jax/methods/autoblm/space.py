@@ -33,8 +33,8 @@ class BlockSpace:
     """Structures `int8[K, K]`, a `kapl_jax.search.space` that grows its candidates.
 
     The operators are those of Zhang, Yao, Kwok (TPAMI 2022): progressive search starts from one
-    block a row and adds two a stage; evolution changes each entry with probability 2/K² and crosses
-    entry by entry.
+    block per row and adds two per stage; evolution changes each entry with probability 2/K² and
+    crosses entry by entry.
 
     Attributes:
         num_blocks: K, 1 to 6.

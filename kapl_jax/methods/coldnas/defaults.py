@@ -7,7 +7,7 @@ from typing import Any
 
 SUGGESTED: Mapping[str, Mapping[str, Any]] = {
     # One number a feature and layers narrower than the number of features tell where the modulation
-    # was planted; small networks end at different places: several seeds and a falling rate.
+    # was planted; small networks end at different minima: several seeds and a falling rate.
     "planted": {
         "candidates": 48,
         "round_size": 24,

@@ -38,9 +38,9 @@ class FieldEmbeddings(nn.Module):
             float32[..., number of fields * d].
         """
         parts = []
-        for place, size in enumerate(self.sizes):
-            table = self.param(f"field_{place}", _initial_table, (size, self.embedding_dim))
-            parts.append(_mean_of_rows(table, values[place]))
+        for index, size in enumerate(self.sizes):
+            table = self.param(f"field_{index}", _initial_table, (size, self.embedding_dim))
+            parts.append(_mean_of_rows(table, values[index]))
         return jnp.concatenate(parts, axis=-1)
 
 

@@ -48,11 +48,11 @@ def landscape_results(
     points = [
         {
             "structure": structure.tolist(),
-            "truth": factor * truth[place],
-            "proxies": {name: values[place] for name, values in shown.items()},
+            "truth": factor * truth[index],
+            "proxies": {name: values[index] for name, values in shown.items()},
             "operations": int(structure.sum()),
         }
-        for place, structure in enumerate(structures)
+        for index, structure in enumerate(structures)
     ]
     agreement = {name: _agreement(values, truth) for name, values in proxies.items()}
     return {"metric": objective, "points": points, "agreement": agreement}

@@ -91,6 +91,6 @@ class ModulatedPredictor(nn.Module):
 
         x = jnp.concatenate([self.items(query.features), layout.spread(embedded)], axis=-1)
         x = modulated(0, x)
-        for place, layer in enumerate(self.hidden, start=1):
-            x = modulated(place, layer(nn.leaky_relu(x)))
+        for index, layer in enumerate(self.hidden, start=1):
+            x = modulated(index, layer(nn.leaky_relu(x)))
         return nn.sigmoid(self.out(nn.leaky_relu(x))[:, 0])

@@ -52,7 +52,7 @@ def prune(structure: np.ndarray, train: Train, keep: float) -> Pruning:
     floor, best, number = np.nan, -np.inf, 0
     while current.any():
         cells = np.argwhere(current)
-        removals = [without(current, cells[place : place + 1]) for place in range(len(cells))]
+        removals = [without(current, cells[index : index + 1]) for index in range(len(cells))]
         found = train(number, [current, *removals, *([] if chain else [nothing])])
         floor = floor if chain else float(found[-1])
         own, left = float(found[0]), found[1 : 1 + len(cells)]

@@ -79,7 +79,7 @@ class ColdNASSettings(SearchSettings):
         3, "Seeds of each structure on the way to that part.", low=1, high=1000
     )
     tuning_samples: int = setting(
-        4, "Hyperparameters tried a structure; 1: none.", low=1, high=10_000
+        4, "Hyperparameters tried per structure; 1: none.", low=1, high=10_000
     )
     final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(5, "Epochs between validations at the end.", low=1)

@@ -33,8 +33,8 @@ class ModulationSpace:
         """Draw structures; every number of operations is equally likely."""
         cells = self.positions * len(OPERATIONS)
         sizes = rng.integers(0, cells + 1, count)
-        places = np.argsort(rng.random((count, cells)), axis=1)
-        return (places < sizes[:, None]).reshape(count, self.positions, len(OPERATIONS))
+        ranks = np.argsort(rng.random((count, cells)), axis=1)
+        return (ranks < sizes[:, None]).reshape(count, self.positions, len(OPERATIONS))
 
     def mutate(self, rng: np.random.Generator, candidate: np.ndarray) -> np.ndarray:
         """Switch operations on or off, one or two on average."""

@@ -154,7 +154,7 @@ def _prune(pipeline: SearchPipeline, structure: np.ndarray) -> Pruning:
                 for seed in range(seeds)
             ]
             scores = [one.score for one in stage.train(number, individuals)]
-            # Training may end at a bad place; the best seed tells what a structure can do.
+            # Training may end badly; the best seed tells what a structure can do.
             best: np.ndarray = np.max(np.reshape(scores, (-1, seeds)), axis=1)
             return best
 

@@ -42,6 +42,6 @@ def discretisations(alpha: np.ndarray) -> np.ndarray:
     """
     importance = (1 / (1 + np.exp(-np.asarray(alpha, float)))).reshape(-1, *alpha.shape[-2:])
     mean = importance.mean(axis=0)
-    places = np.argsort(np.argsort(-mean, axis=None, kind="stable"), kind="stable")
+    ranks = np.argsort(np.argsort(-mean, axis=None, kind="stable"), kind="stable")
     counts = np.arange(mean.size + 1)
-    return (places < counts[:, None]).reshape(-1, *mean.shape)
+    return (ranks < counts[:, None]).reshape(-1, *mean.shape)

@@ -28,12 +28,12 @@ class RedGNNAnswerer:
         graphs = [self.trained.graph_of(query) for query in queries]
         found: dict[int, Answers] = {}
         for asked in self.trained.graphs:
-            places = [place for place, graph in enumerate(graphs) if graph is asked]
-            for start in range(0, len(places), _QUERIES_AT_ONCE):
-                part = places[start : start + _QUERIES_AT_ONCE]
-                answers = _answer_at_once(asked, [queries[place] for place in part], top)
+            indices = [index for index, graph in enumerate(graphs) if graph is asked]
+            for start in range(0, len(indices), _QUERIES_AT_ONCE):
+                part = indices[start : start + _QUERIES_AT_ONCE]
+                answers = _answer_at_once(asked, [queries[index] for index in part], top)
                 found |= zip(part, answers, strict=True)
-        return [found[place] for place in range(len(queries))]
+        return [found[index] for index in range(len(queries))]
 
 
 def ids_of(asked: AskedGraph, query: Query) -> tuple[int, int]:

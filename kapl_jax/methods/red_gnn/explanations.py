@@ -79,7 +79,7 @@ class RedGNNExplainer:
         asked = self.trained.graph_of(query)
         entity, relation = ids_of(asked, query)
         (trace,) = asked.reasoner.traces(np.array([entity]), np.array([relation]))
-        given = None if answer is None else asked.answers.entity(answer, query.place)
+        given = None if answer is None else asked.answers.entity(answer, query.source)
         answers = trace.best(top) if given is None else [given]
         known = RelationMatrices(
             self.trained.tasks.pool, self.trained.tasks.num_entities, asked.graph.num_relations
@@ -151,8 +151,8 @@ def example_answers(trained: TrainedRedGNN, count: int) -> list[AnswerExplanatio
     asked = trained.graphs[0]
     queries = trained.tasks.test.queries
     heads, relations = queries.heads.reshape(-1), queries.relations.reshape(-1)
-    _, places = np.unique(relations, return_index=True)
-    chosen = np.sort(places)[:count]
+    _, firsts = np.unique(relations, return_index=True)
+    chosen = np.sort(firsts)[:count]
     traces = asked.reasoner.traces(heads[chosen], relations[chosen])
     best = [(trace, answer) for trace in traces for answer in trace.best(1)]
     return [explain_answer(trace, answer, asked.names) for trace, answer in best]

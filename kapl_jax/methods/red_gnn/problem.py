@@ -183,9 +183,9 @@ class RedGNNProblem(Problem):
         options = self.options
         graph, queries = split_pool(self.tasks, options.fact_share, options.data_seed, epoch)
         steps = -(-len(queries) // options.batch_size)
-        places = np.arange(steps * options.batch_size).reshape(steps, -1)
-        batches = queries[places % len(queries)].astype(np.int32)
-        return graph, np.moveaxis(batches, -1, 0), (places < len(queries)).astype(np.float32)
+        positions = np.arange(steps * options.batch_size).reshape(steps, -1)
+        batches = queries[positions % len(queries)].astype(np.int32)
+        return graph, np.moveaxis(batches, -1, 0), (positions < len(queries)).astype(np.float32)
 
     def train_block(
         self,

@@ -56,7 +56,7 @@ class RedGNNSettings(GraphSettings):
     )
     presets: str = setting("all", "Compare a search with the published structure: 'all' or 'none'.")
     tuning_samples: int = setting(
-        1, "Hyperparameters tried a structure; 1: none.", low=1, high=10_000
+        1, "Hyperparameters tried per structure; 1: none.", low=1, high=10_000
     )
     final_epochs: int = setting(50, "Most epochs at the end; validation picks the best.", low=1)
     evaluate_every: int = setting(1, "Epochs between validations at the end.", low=1)

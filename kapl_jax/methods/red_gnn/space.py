@@ -151,7 +151,7 @@ def offered_by(space: ChoiceSpace) -> Offered:
 def narrowed(offered: Offered, structure: Structure) -> Offered:
     """Return what is offered with what costs much of `structure` alone: message, aggregation, ...
 
-    A candidate's places may stay what they were: where there is one alternative, none is chosen.
+    A candidate's indices may stay what they were: where there is one alternative, none is chosen.
     Of gates and attentions there are several where none of them brings parameters of its own, or
     takes away all: structures of the search space by default share a program.
     """

@@ -73,4 +73,4 @@ class TrainedRedGNN:
             if asked.answers.knows(given):
                 return asked
         everything = [name for asked in self.graphs for name in asked.graph.entities]
-        raise unknown(given, everything, "entity", query.place)
+        raise unknown(given, everything, "entity", query.source)

@@ -127,7 +127,7 @@ def trajectory(
 
 
 def results(rows: Sequence[Row], x_label: str) -> Figure:
-    """Draw for each model its value in validation and in test with their deviations.
+    """Draw for each model its value in validation and in test with their standard deviations.
 
     Points, not bars: bars would have to start at zero, where good models look all alike.
     """

@@ -25,7 +25,7 @@ def number(value: float | None) -> str:
 
 
 def spread(mean: float | None, deviation: float | None) -> str:
-    """Return `mean ± deviation` to the precision of the mean, without the latter where unknown."""
+    """Return mean ± standard deviation to the precision of the mean, the mean alone if unknown."""
     if mean is None or deviation is None or not math.isfinite(deviation):
         return number(mean)
     return f"{number(mean)} ± {deviation:.{_decimals(mean)}f}"
@@ -36,7 +36,7 @@ def _decimals(value: float) -> int:
 
 
 def metric_value(values: Metrics, name: str) -> str:
-    """Return the metric `name` of a group with its deviation, a dash where it has none."""
+    """Return the metric `name` of a group with its standard deviation, a dash where it has none."""
     found = values.get(name)
     return MISSING if found is None else spread(found.mean, found.std)
 

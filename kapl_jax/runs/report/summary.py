@@ -64,7 +64,7 @@ def seeds(run: Run) -> int | None:
 
 
 def metrics(run: Run, entry: Mapping[str, Any] | None) -> dict[str, Spread]:
-    """Return the metrics of an entry; of a single seed there is no deviation."""
+    """Return the metrics of an entry; of a single seed there is no standard deviation."""
     found = read_metrics(entry)
     if seeds(run) != 1:
         return found

@@ -30,7 +30,7 @@ class SearchContext:
 
     Attributes:
         space: The space, a `kapl_jax.search.space.Space`.
-        seed: Of what a searcher draws once a search, not once a round.
+        seed: Of what a searcher draws once per search, not once per round.
         proxy: Cheap scores.
         relaxation: Candidates by gradient descent over structures.
         start: What evolution begins with; None for samples of the space.

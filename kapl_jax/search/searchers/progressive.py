@@ -21,7 +21,7 @@ class Progressive(ArchiveSearcher):
     of the size before finds no new ones; a round that a stage cannot fill is filled from the next.
     Of many grown candidates, those the predictor favours are asked. When nothing can be grown any
     more, candidates are sampled from all sizes. The published figures are 8 parents, 256 grown for
-    8 that are trained, and 256 trained a stage (which a budget of some hundred candidates would
+    8 that are trained, and 256 trained per stage (which a budget of some hundred candidates would
     spend on the second of the stages: here it is less).
 
     Attributes:
