@@ -71,6 +71,7 @@ class CheckpointSaver:
     def __init__(self) -> None:
         """Prepare to save; no thread is started before something is to be written."""
         self._writing: Future[None] | None = None
+        self._folder = Path()
 
     def save(self, folder: Path, tree: Any, tag: Mapping[str, Any]) -> None:
         """Save the arrays of `tree` and `tag` (JSON) in `folder`, replacing what was there.
@@ -84,6 +85,7 @@ class CheckpointSaver:
         """
         self.wait()
         check_held(folder)
+        self._folder = folder
         locks = held_locks(folder)
         for lock in locks:
             lock.finish_first(self._wait_at_end)
@@ -113,7 +115,10 @@ class CheckpointSaver:
         try:
             self.wait()
         except UserError as error:
-            print_warnings([str(error)])
+            # Of a run directory that is lost whatever ends the run tells.
+            with contextlib.suppress(UserError):
+                check_held(self._folder)
+                print_warnings([str(error)])
 
 
 def load_tag(folder: Path) -> dict[str, Any] | None:

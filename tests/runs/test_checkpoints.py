@@ -556,3 +556,23 @@ def test_what_fails_at_the_end_of_a_run_is_a_warning(tmp_path, monkeypatch, caps
     assert printed.startswith(f"warning: {tmp_path}: it, or its lock, was removed while the run")
     assert printed.count("\n") == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_run_directory_that_is_lost_is_told_of_once(tmp_path, monkeypatch, capsys):
+    """What ends the run says so; the checkpoint that cannot be written then adds no line."""
+    run, lost = tmp_path / "run", threading.Event()
+    run.mkdir()
+    lock = RunLock(run)
+    writing = checkpoints._write
+
+    def write(*arguments):
+        lost.wait(10)
+        return writing(*arguments)
+
+    monkeypatch.setattr(checkpoints, "_write", write)
+    saver = CheckpointSaver()
+    saver.save(run / "one", {"x": np.ones(2)}, {})
+    run.rename(tmp_path / "gone")
+    lost.set()
+    lock.release()
+    assert capsys.readouterr().err == ""
