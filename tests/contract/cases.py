@@ -70,7 +70,7 @@ CASES = {
         bad={
             "--structure=1 0; 0": "--structure: row 2",
             "--embedding_dim=10": "--embedding_dim=10: expected a multiple of --num_blocks=4",
-            "--dataset=bad": "bad/train.txt:2: found 2 columns, expected 3",
+            "--dataset=bad": "bad/train.txt:2: found 2 columns",
         },
         bad_questions={"--head=nobody --relation=interacts_with": "unknown entity 'nobody'"},
         files=_GRAPH,
@@ -125,7 +125,7 @@ CASES = {
         bad={
             "--structure=message=times": "--structure: found 'times' for message",
             "--fact_share=1": "--fact_share=1",
-            "--dataset=bad": "bad/train.txt:2: found 2 columns, expected 3",
+            "--dataset=bad": "bad/train.txt:2: found 2 columns",
         },
         bad_questions={"--head=nobody --relation=interacts_with": "unknown entity 'nobody'"},
         files=_GRAPH,
