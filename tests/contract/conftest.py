@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import jax
-import jax.monitoring
 import pytest
 
 import kapl_jax
 from kapl_jax.api import TrainedRun
 from kapl_jax.methods import METHODS
-from kapl_jax.search.stage import Stage
+from tests.compilations import counted_compilations
 from tests.contract.cases import CASES
 from tests.contract.toy import TOY
 
@@ -23,36 +21,6 @@ from tests.contract.toy import TOY
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
     monkeypatch.setitem(METHODS, TOY.name, TOY)
-
-
-class Compilations:
-    """Counts what is compiled, and what was by the end of each round of a search."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.by_round: list[int] = []
-
-    def listen(self, name, seconds, **_):
-        self.count += name == "/jax/core/compile/backend_compile_duration"
-
-    def counted(self, train):
-        def call(stage, number, individuals, *rest):
-            outcomes = train(stage, number, individuals, *rest)
-            if stage.name == "search":
-                self.by_round.append(self.count)
-            return outcomes
-
-        return call
-
-
-@contextmanager
-def counted_compilations() -> Iterator[Compilations]:
-    counter = Compilations()
-    jax.monitoring.register_event_duration_secs_listener(counter.listen)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stage, "train", counter.counted(Stage.train))
-        yield counter
-    jax.monitoring.unregister_event_duration_listener(counter.listen)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import jax
-import jax.monitoring
 import numpy as np
 import pytest
 
@@ -20,8 +19,8 @@ from kapl_jax.methods.autoblm.settings import AutoBLMSettings
 from kapl_jax.methods.models import ModelStore
 from kapl_jax.methods.pipeline import run_method
 from kapl_jax.runs.run_directory import Run
-from kapl_jax.search.stage import Stage
 from kapl_jax.search.trainer import PopulationTrainer
+from tests.compilations import counted_compilations
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     slow_metrics,
@@ -65,32 +64,10 @@ def run(settings: AutoBLMSettings) -> Run:
     return run_of(AUTOBLM, settings)
 
 
-class Compilations:
-    """Counts what is compiled, and what was by the end of each round."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.by_round: dict[tuple[str, int], int] = {}
-
-    def listen(self, name, seconds, **_):
-        self.count += name == "/jax/core/compile/backend_compile_duration"
-
-    def counted(self, train):
-        def call(stage, number, individuals, *rest):
-            outcomes = train(stage, number, individuals, *rest)
-            self.by_round[stage.name, number] = self.count
-            return outcomes
-
-        return call
-
-
 @pytest.fixture
-def compilations(monkeypatch):
-    counter = Compilations()
-    jax.monitoring.register_event_duration_secs_listener(counter.listen)
-    monkeypatch.setattr(Stage, "train", counter.counted(Stage.train))
-    yield counter
-    jax.monitoring.unregister_event_duration_listener(counter.listen)
+def compilations():
+    with counted_compilations() as counter:
+        yield counter
 
 
 def test_the_counter_counts(compilations):
@@ -118,7 +95,7 @@ def test_the_counter_counts(compilations):
 )
 def test_a_search_compiles_in_its_first_round_only(tmp_path, compilations, no_report, changes):
     found = run(small_settings(tmp_path, **changes))
-    by_round = [compilations.by_round["search", number] for number in range(3)]
+    by_round = [compilations.by_round[number] for number in range(3)]
     assert by_round[0] > 0
     assert by_round == [by_round[0]] * 3
     check_search(found, changes)

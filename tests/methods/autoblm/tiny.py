@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from kapl_jax.data.knowledge_graph import KnowledgeGraph
 from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
 from kapl_jax.search.individual import Individual
-from kapl_jax.search.trainer import PopulationTrainer
 from tests.data.graph_folders import Graph, write_plain
 from tests.evaluation.slow import rank_bounds
 
@@ -48,12 +46,6 @@ def write_tiny_graph(folder: Path) -> Path:
 @functools.cache
 def problem(options: TrainingOptions = OPTIONS) -> AutoBLMProblem:
     return AutoBLMProblem(tiny_graph(), options)
-
-
-@functools.cache
-def trainer(chunk_size: int, num_devices: int) -> PopulationTrainer[AutoBLMProblem]:
-    """Return a trainer that keeps what it compiled: compiling is what takes time here."""
-    return PopulationTrainer(problem(), chunk_size, jax.devices()[:num_devices])
 
 
 def individuals(count: int, seeds: int = 1) -> list[Individual]:

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import jax
-import jax.monitoring
 import numpy as np
 import pytest
 
@@ -26,8 +24,8 @@ from kapl_jax.methods.pipeline import SearchPipeline, run_method
 from kapl_jax.runs.run_directory import Run
 from kapl_jax.search.chunk_training import ChunkTraining
 from kapl_jax.search.searchers import REGISTRY
-from kapl_jax.search.stage import Stage
 from kapl_jax.search.trainer import PopulationTrainer
+from tests.compilations import counted_compilations
 from tests.methods.coldnas.by_hand import slow_metrics
 from tests.methods.coldnas.runs import (
     data_of,
@@ -64,36 +62,6 @@ SEARCHES = [
     {"searcher": "evolutionary", "halving_rungs": 2, "round_size": 8, "candidates": 24},
     {"search_space": "networks", "searcher": "decoupled", "objective": "mae"},
 ]
-
-
-class Compilations:
-    """Counts what is compiled, and what was by the end of each round of a search."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.by_round: list[int] = []
-
-    def listen(self, name, seconds, **_):
-        self.count += name == "/jax/core/compile/backend_compile_duration"
-
-    def counted(self, train):
-        def call(stage, number, individuals, *rest):
-            outcomes = train(stage, number, individuals, *rest)
-            if stage.name == "search":
-                self.by_round.append(self.count)
-            return outcomes
-
-        return call
-
-
-@contextmanager
-def counted_compilations() -> Iterator[Compilations]:
-    counter = Compilations()
-    jax.monitoring.register_event_duration_secs_listener(counter.listen)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stage, "train", counter.counted(Stage.train))
-        yield counter
-    jax.monitoring.unregister_event_duration_listener(counter.listen)
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from kapl_jax.methods.coldnas.problem import ColdNASOptions, ColdNASProblem
 from kapl_jax.methods.coldnas.settings import ColdNASSettings
 from kapl_jax.methods.coldnas.trained import RatingModel
 from kapl_jax.methods.trained import TrainedModel
-from kapl_jax.search.individual import Individual
-from kapl_jax.search.trainer import PopulationTrainer
 from tests.methods.coldnas.slow import Fields, SlowUser
 
 ITEMS = 12
@@ -116,12 +114,6 @@ def problem(options: ColdNASOptions = OPTIONS) -> ColdNASProblem:
 
 
 @functools.cache
-def trainer(num_devices: int) -> PopulationTrainer[ColdNASProblem]:
-    """Return a trainer that keeps what it compiled: compiling is what takes time here."""
-    return PopulationTrainer(problem(), devices=jax.devices()[:num_devices])
-
-
-@functools.cache
 def parameters(seed: int = 1) -> dict[str, Any]:
     """Return parameters before training, which do not depend on the candidate."""
     init = jax.jit(problem().init_parameters)
@@ -138,14 +130,6 @@ def structures(count: int, seed: int = 5) -> np.ndarray:
     """Return random structures bool[count, C, 4]; the first do not depend on `count`."""
     rng = np.random.default_rng(seed)
     return np.stack([rng.random((POSITIONS, 4)) < 0.5 for _ in range(count)])
-
-
-def individuals(count: int, seeds: int = 1) -> list[Individual]:
-    """Return different structures with different numbers; they do not depend on `count`."""
-    return [
-        Individual(structure, {**NUMBERS, "learning_rate": 0.01 * (1 + place / 10)}, place % seeds)
-        for place, structure in enumerate(structures(count))
-    ]
 
 
 def slow_users(data: ColdStartData, tasks: UserTasks) -> list[SlowUser]:
