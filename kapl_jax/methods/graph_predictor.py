@@ -39,9 +39,7 @@ class GraphQuestion(Settings):
         """
         if not self.queries:
             return [_query(self.head, self.relation, self.tail, "--queries")]
-        for name in ("head", "relation", "tail"):
-            if getattr(self, name):
-                raise UserError(f"--{name}: given with --queries, expected one of the two")
+        _refuse_query_beside(self, "queries")
         return read_queries(Path(self.queries))
 
 
@@ -112,9 +110,7 @@ class GraphPredictor:
         """Return the paths to answers of a query, or the rules of the model; see `Predictor`."""
         assert self._explainer is not None
         if question.rules:
-            for name in ("head", "relation", "tail"):
-                if getattr(question, name):
-                    raise UserError(f"--{name}: given with --rules, expected one of the two")
+            _refuse_query_beside(question, "rules")
             return self._explainer.rules(question.explained_answers)
         query, answer = question.query()
         return self._explainer.explain(query, answer, question.top)
@@ -141,6 +137,13 @@ def read_queries(path: Path) -> list[Query]:
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
+
+
+def _refuse_query_beside(question: GraphQuestion | GraphExplanationQuestion, chosen: str) -> None:
+    """Refuse a query beside a flag that asks otherwise."""
+    for name in ("head", "relation", "tail"):
+        if getattr(question, name):
+            raise UserError(f"--{name}: given with --{chosen}, expected one of the two")
 
 
 def _query(head: str, relation: str, tail: str, instead: str) -> Query:

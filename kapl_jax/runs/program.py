@@ -111,21 +111,6 @@ def refuse_arguments(argv: Sequence[str]) -> None:
         raise UserError(f"{argv[1]}: unexpected argument; every setting is a --flag, see --help")
 
 
-def refuse_beside(chosen: str, *others: str) -> None:
-    """Refuse flags that mean nothing beside another, which was given.
-
-    Args:
-        chosen: Name of the flag that was given.
-        *others: Names of what does not go with it.
-
-    Raises:
-        UserError: One of them is given too.
-    """
-    for other in others:
-        if flags.FLAGS[other].present:
-            raise UserError(f"--{other}: given with --{chosen}, expected one of the two")
-
-
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print what was odd but usable, a line each."""
     for warning in warnings:
