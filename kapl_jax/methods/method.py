@@ -89,7 +89,7 @@ class Method:
         relaxation: Trains a relaxed candidate and returns its discretisations, best guess first,
             for the differentiable searcher; None where there is none.
         count: Returns the number of parameters of a model, given the data, the structure as
-            results.json holds it and the variables.
+            results.json holds it and the variables' shapes, of a population of one.
     """
 
     name: str

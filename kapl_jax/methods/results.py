@@ -115,7 +115,9 @@ def describe_results(method: Method, settings: Any, results: Mapping[str, Any]) 
 def _row(finished: Finished, one: Contender) -> Mapping[str, Any]:
     pipeline, outcomes = finished.pipeline, finished.outcomes[one.name]
     recorded = pipeline.space.record(one.structure)
-    variables = pipeline.store.load(outcomes[0].individual.id)["variables"]
+    # Shapes tell as much as the models, which would have to be read.
+    trainer = pipeline.trainer(one.structure, final=True)
+    variables = trainer.population_shape([outcomes[0].individual]).state.variables
     return {
         **recorded,
         **metrics_of_seeds(outcomes),
