@@ -260,14 +260,17 @@ class PopulationTrainer(Generic[P]):
 
     def _train_epoch(self, chunk: Chunk, after_part: Callable[[], bool] | None) -> bool:
         """Train to the end of an epoch, or tell that it was asked to stop before."""
-        problem, begun = self.problem, len(chunk.population.shares)
-        for block in prefetched(problem.blocks("train", chunk.epoch, begun)):
+        problem, shares, stopped = self.problem, list(chunk.population.shares), False
+        for block in prefetched(problem.blocks("train", chunk.epoch, len(shares))):
             state, share = self._train(chunk, chunk.epoch + 1, block)
-            self._set(chunk, state=state, shares=(*chunk.population.shares, share))
+            self._set(chunk, state=state)
+            shares.append(share)
             chunk.done += problem.weight(block)
-            if after_part is not None and after_part():
-                return True
-        return False
+            if stopped := after_part is not None and after_part():
+                break
+        # Once, not block by block: an epoch may have very many.
+        self._set(chunk, shares=tuple(shares))
+        return stopped
 
     def _set(self, chunk: Chunk, **parts: Any) -> None:
         chunk.population = dataclasses.replace(chunk.population, **parts)
