@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -111,6 +112,12 @@ class SharedWeights:
             )
 
         self._evaluate = jax.jit(placement.over_devices(evaluate, (WHOLE, SPLIT, WHOLE, WHOLE)))
+
+    def with_variables(self, variables: PyTree) -> SharedWeights:
+        """Return what scores by other variables, with the program that is compiled already."""
+        other = copy.copy(self)
+        other._variables = variables
+        return other
 
     def scores(self, candidates: np.ndarray) -> np.ndarray:
         """Return the score of each of `[n, ...]` candidates, float[n]; -inf where not finite."""

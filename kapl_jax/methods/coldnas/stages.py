@@ -172,16 +172,19 @@ def _finish_supernet(
     """Return the function that records α, and what the weights say of the landscape."""
     problem = trainer.problem
     discrete = ColdNASProblem(problem.cold_start, problem.options)
+    pool = _landscape(settings) if settings.landscape else None
 
     def finish(chunk: Chunk) -> list[dict[str, Any]]:
         variables = trainer.fetch_arrays(chunk, chunk.population.state.variables)
-        found = list[dict[str, Any]]()
-        for index in range(len(chunk.individuals)):
-            own = jax.tree.map(lambda leaf, at=index: leaf[at], variables)
-            event = {"alpha": own["params"]["alpha"]}
-            if settings.landscape:
-                event["inherited"] = SharedWeights(discrete, own).scores(_landscape(settings))
-            found.append(event)
+        each = [
+            jax.tree.map(lambda leaf, at=index: leaf[at], variables)
+            for index in range(len(chunk.individuals))
+        ]
+        found = [{"alpha": one["params"]["alpha"]} for one in each]
+        if pool is not None:
+            weights = SharedWeights(discrete, each[0])
+            for event, one in zip(found, each, strict=True):
+                event["inherited"] = weights.with_variables(one).scores(pool)
         return found
 
     return finish
