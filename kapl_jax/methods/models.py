@@ -25,7 +25,7 @@ from kapl_jax.search.individual import Individual
 
 
 class ModelStore:
-    """Keeps parameters and test ranks of trained individuals under a folder, by individual."""
+    """Keeps what is left of trained individuals under a folder, by individual."""
 
     def __init__(self, folder: Path) -> None:
         """Keep models under `folder`."""
@@ -34,13 +34,13 @@ class ModelStore:
         self._shared = folder / "shared_weights"
 
     def save(self, individuals: Sequence[Individual], variables: Any, **details: Any) -> None:
-        """Save a chunk: parameters, and details by name, lead with the population axis."""
+        """Save a chunk: variables, and details by name, lead with the population axis."""
         kept = {"variables": variables, **details}
         tag = {"ids": [one.id for one in individuals]}
         save_pytree(self._finalists / individuals[0].id, kept, tag)
 
     def load(self, individual: str) -> dict[str, Any]:
-        """Return what was saved of one individual by its id: `parameters` and the details."""
+        """Return what was saved of one individual by its id: `variables` and the details."""
         for folder in saved_in(self._finalists):
             if individual in _ids(folder):
                 kept, ids = _load_chunk(folder)
@@ -58,12 +58,12 @@ class ModelStore:
                 print_warnings([f"{error}; its models are trained again"])
         return lost
 
-    def keep_best(self, parameters: Any, description: dict[str, Any]) -> None:
+    def keep_best(self, variables: Any, description: dict[str, Any]) -> None:
         """Save the run's best model with its description."""
-        save_pytree(self._best, parameters, description)
+        save_pytree(self._best, variables, description)
 
     def load_best(self) -> tuple[Any, dict[str, Any]]:
-        """Return the parameters of the run's best model and its description.
+        """Return the variables of the run's best model and its description.
 
         Raises:
             UserError: The run has not come so far, or the model is damaged.
@@ -107,16 +107,16 @@ class ModelStore:
             return True
         return False
 
-    def save_shared(self, state: Any) -> None:
-        """Save the state of a supernet, by which the search scores structures."""
-        save_pytree(self._shared, state, {})
+    def save_shared(self, variables: Any) -> None:
+        """Save the variables of a supernet, by which the search scores structures."""
+        save_pytree(self._shared, variables, {})
 
     def load_shared(self, like: Any) -> Any:
-        """Return the state of the supernet in the structure of `like`."""
+        """Return the variables of the supernet in the structure of `like`."""
         return load_pytree(self._shared, like)
 
     def shared_is_lost(self, like: Any) -> bool:
-        """Tell whether the state of the supernet is not there or damaged, with a warning."""
+        """Tell whether the variables of the supernet are not there or damaged, with a warning."""
         try:
             self.load_shared(like)
         except UserError as error:
