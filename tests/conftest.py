@@ -26,6 +26,13 @@ jax.config.update("jax_num_cpu_devices", int(os.environ.get("KAPL_TEST_DEVICES",
 # optimised programs; tests hold for both, since nothing may depend on rounding.
 jax.config.update("jax_disable_most_optimizations", "KAPL_TEST_OPTIMISED" not in os.environ)
 
+# What is promoted without a word is often a mistake: dtypes and ranks must be written down. The
+# programs that tests start read these, too.
+os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
 # No deadlines, which a busy machine misses, and the same examples everywhere, so that a commit
 # that passes here passes there. `--hypothesis-profile=explore` draws others.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
@@ -38,12 +45,6 @@ atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _MOST_KEPT = 2 * 1024**3  # bytes
-# What is promoted without a word is often a mistake: here dtypes and ranks must be written down,
-# and warnings are errors.
-_STRICT = tuple(
-    Path(__file__).parent / folder
-    for folder in ("bilinear", "episodes", "evaluation", "explain", "modulation")
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,27 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make warnings errors where tests are strict, and begin with what is slow.
-
-    So no worker is left alone with it at the end.
-    """
-    for item in filter(_is_strict, items):
-        item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+    """Begin with what is slow, so that no worker is left alone with it at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
-
-
-def _is_strict(item: pytest.Item) -> bool:
-    return any(folder in item.path.parents for folder in _STRICT)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Have no dtype and no rank promoted where tests are strict."""
-    if not _is_strict(item):
-        return (yield)
-    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
-        return (yield)
 
 
 @pytest.fixture(scope="session")

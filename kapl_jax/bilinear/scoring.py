@@ -215,20 +215,3 @@ def score_all(queries: jax.Array, entities: jax.Array, dtype: DTypeLike | None =
         float32[Q, N].
     """
     return contract("qd,nd->qn", queries, entities, dtype)
-
-
-def score_triples(
-    signs: jax.Array, head: jax.Array, relation: jax.Array, tail: jax.Array
-) -> jax.Array:
-    """Scores of single triples.
-
-    Args:
-        signs: float[K, K, K], see ``signed_one_hot``.
-        head: float[B, d] embeddings of heads, d divisible by K.
-        relation: float[B, d] embeddings of relations.
-        tail: float[B, d] embeddings of tails.
-
-    Returns:
-        float[B].
-    """
-    return jnp.sum(tail_queries(signs, head, relation) * tail, axis=-1)

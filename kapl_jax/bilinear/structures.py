@@ -91,11 +91,6 @@ def _parse_entry(word: str) -> int:
         raise ValueError(f"the entries of a structure are integers, found '{word}'") from None
 
 
-def format_structure(structure: np.ndarray) -> str:
-    """Write `int8[K, K]` in the one-line form that `parse_structure` reads."""
-    return "; ".join(" ".join(str(int(entry)) for entry in row) for row in structure)
-
-
 def from_published(values: Sequence[int], num_blocks: int = 4) -> np.ndarray:
     """Read the flat list in which AutoSF publishes the structures it found.
 

@@ -137,25 +137,6 @@ def parse_user_features(
     return _user_features(cells, table, source)
 
 
-def read_user_features(path: str | Path, table: FeatureTable) -> UserFeatures:
-    """Read a CSV with fields of users in its header and one line of values; cells may be empty.
-
-    A column `user` that is no field may hold the user's name and is not read.
-
-    Raises:
-        UserError: There are more lines, or a column is no field.
-    """
-    read = read_csv(Path(path), ",".join(table.fields))
-    cells = {name: column[0] for name, column in read.columns.items()}
-    if "user" not in table.fields:
-        cells.pop("user", None)
-    if len(read.lines) > 1:
-        found = "a second user"
-        raise line_error(read.path, int(read.lines[1]), found, "one line after the header")
-    _check_fields(cells, table, f"{read.path}:1")
-    return _user_features(cells, table, f"{read.path}:{read.lines[0]}")
-
-
 def _check_fields(cells: dict[str, str], table: FeatureTable, source: str) -> None:
     for name in cells:
         if name not in table.fields:

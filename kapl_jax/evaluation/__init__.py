@@ -1,1 +1,1 @@
-"""How good a trained model is, and what it costs: ranking, relation patterns, parsimony."""
+"""How good a trained model is: ranks, errors and relation patterns."""

@@ -20,33 +20,6 @@ import numpy as np
 METRIC_NAMES = ("mse", "mae", "ndcg_at_3", "ndcg_at_5")
 
 
-def recommendation_metrics(
-    predictions: jax.Array,
-    ratings: jax.Array,
-    mask: jax.Array,
-    weights: jax.Array | None = None,
-) -> dict[str, jax.Array]:
-    """Average `user_metrics` over users. Traceable; may be mapped over `predictions`.
-
-    Args:
-        predictions: `float32[U, Q]`; what stands where `mask` is False does not matter.
-        ratings: `float32[U, Q]`, not negative.
-        mask: `bool[U, Q]`, which entries are query items.
-        weights: `float32[U]`, how much each user counts; by default every user who has a query
-            item counts alike. If all are 0 the metrics are NaN.
-
-    Returns:
-        A scalar by metric name (`METRIC_NAMES`).
-    """
-    counted = jnp.any(mask, axis=1).astype(jnp.float32) if weights is None else weights
-    share = counted / jnp.sum(counted)
-    # where() rather than a product alone: what a user of weight 0 has may be not finite.
-    return {
-        name: jnp.sum(jnp.where(counted > 0, values * share, 0.0))
-        for name, values in user_metrics(predictions, ratings, mask).items()
-    }
-
-
 def user_metrics(
     predictions: jax.Array, ratings: jax.Array, mask: jax.Array
 ) -> dict[str, jax.Array]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import jax
 import numpy as np
 
 from kapl_jax.data.registry import Kind
-from kapl_jax.evaluation.parsimony import count_parameters
 from kapl_jax.methods.predictor import Predictor
 from kapl_jax.methods.settings import SearchSettings
 from kapl_jax.runs.report.presentation import Presentation
@@ -56,7 +57,7 @@ ExtraStage = Callable[["SearchPipeline", list["Contender"]], list["Contender"]]
 
 def _count_all(data: Any, structure: Any, variables: Mapping[str, Any]) -> int:
     del data, structure
-    return count_parameters(variables["params"])
+    return sum(math.prod(np.shape(leaf)) for leaf in jax.tree.leaves(variables["params"]))
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,6 @@ class Method:
 
     Attributes:
         name: In commands and records.
-        title: As people write it.
-        paper: Authors, title, place and year.
         settings: Its settings; each field is a flag.
         kind: Of the data sets that it takes.
         load: Reads and checks the data, given the settings and what the run recorded already
@@ -93,8 +92,6 @@ class Method:
     """
 
     name: str
-    title: str
-    paper: str
     settings: type[SearchSettings]
     kind: Kind
     load: Callable[[Any, Mapping[str, Any]], Data]

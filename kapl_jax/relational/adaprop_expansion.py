@@ -26,7 +26,6 @@ class Step:
         targets: int32[B, M], entities; N for padding.
         firsts: int32[B, M], the position that stands for the target; M for padding.
         rows: int32[B, K], the entities of the rows; N for padding.
-        left_out: int32[B], how many edges of the rows are above the limit.
     """
 
     sources: jax.Array
@@ -34,7 +33,6 @@ class Step:
     targets: jax.Array
     firsts: jax.Array
     rows: jax.Array
-    left_out: jax.Array
 
     @property
     def new(self) -> jax.Array:
@@ -72,7 +70,6 @@ def follow(graph: AdaPropGraph, entities: jax.Array, limit: int) -> Step:
         targets=targets,
         firsts=jnp.where(targets < graph.num_entities, firsts, targets.shape[1]),
         rows=entities,
-        left_out=jnp.sum(degrees - kept, axis=1),
     )
 
 

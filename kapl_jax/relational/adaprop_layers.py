@@ -43,11 +43,6 @@ class Reached:
     steps: tuple[Step, ...]
     attention: tuple[jax.Array, ...]
 
-    @property
-    def left_out(self) -> jax.Array:
-        """int32[L, B], how many edges of each layer were above the limit."""
-        return jnp.stack([step.left_out for step in self.steps])
-
 
 class _Kept(NamedTuple):
     """The rows of B queries, padding last.

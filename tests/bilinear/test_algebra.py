@@ -14,10 +14,10 @@ from kapl_jax.bilinear.algebra import (
     is_degenerate,
     relation_patterns,
     symmetry_features,
-    transform,
 )
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.bilinear.structures import parse_structure, random_structures
+from tests.bilinear.equivalence import transform
 
 # --- slow versions -------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections import Counter
 
@@ -132,8 +133,10 @@ def test_a_model_explains_or_says_who_does(run_of, name, monkeypatch):
 def test_the_report_is_there(run_of, name):
     done = run_of(name)
     page = done.trained.report.read_text(encoding="utf-8")
-    assert f"{name} on {done.trained.results['dataset']}" in page
-    for section in METHODS[name].presentation.sections:
+    shown = METHODS[name].presentation
+    assert f"{shown.title} on {done.trained.results['dataset']}" in page
+    assert html.escape(shown.paper) in page
+    for section in shown.sections:
         made = section({"": done.trained.run})
         assert made is None or f'id="{made.anchor}"' in page
 

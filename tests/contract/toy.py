@@ -133,8 +133,6 @@ def section(runs):
 
 TOY = Method(
     name="toy",
-    title="Toy",
-    paper="Legendre, Nouvelles méthodes pour la détermination des orbites des comètes, 1805",
     settings=ToySettings,
     kind=POINTS,
     load=load,
@@ -144,7 +142,7 @@ TOY = Method(
     predictor=ToyPredictor,
     predicts=Where,
     explains=Where,
-    presentation=Presentation(sections=(section,)),
+    presentation=Presentation("Toy", "Legendre, Nouvelles méthodes, 1805", sections=(section,)),
     embedded="cubic",
     objective=lambda settings: "mse",
 )

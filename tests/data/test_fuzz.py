@@ -18,7 +18,7 @@ from kapl_jax.data.knowledge_graph import load_knowledge_graph
 from kapl_jax.data.rating_range import AllowedRatings
 from kapl_jax.data.reasoning import load_reasoning_data
 from kapl_jax.data.unseen import UNSEEN_ENTITIES
-from kapl_jax.data.user_csv import read_new_user, read_user_features
+from kapl_jax.data.user_csv import read_new_user
 from kapl_jax.errors import UserError
 from kapl_jax.methods.graph_predictor import read_queries
 from tests.data.graph_folders import (
@@ -153,10 +153,9 @@ def load_queries(path, rng):
 
 def load_new_user(path, rng, data):
     user = read_new_user(path / "me.csv", data)
-    features = read_user_features(path / "about.csv", data.user_features)
     assert np.isfinite(user.support_ratings).all()
     assert len(set(user.support_items.tolist())) == len(user.support_items) > 0
-    return [rows.tolist() for rows in features.rows]
+    return user.support_items.tolist()
 
 
 FORMATS = {
@@ -255,7 +254,6 @@ def test_damaged_queries(tmp_path):
 def test_damaged_files_of_a_new_user(tmp_path):
     def write_user(folder):
         write(folder / "me.csv", ["item,rating", "i0,2", "T 1,3", "i2,1"])
-        write(folder / "about.csv", ["user,age,likes", "me,2,a|b"])
 
     data = load_cold_start(str(write_features(tmp_path / "trained")), None, SMALL)
     load = partial(load_new_user, data=data)

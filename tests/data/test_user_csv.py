@@ -3,7 +3,7 @@ import pytest
 
 from kapl_jax.data.cold_start_loading import load_cold_start
 from kapl_jax.data.cold_start_protocol import Protocol
-from kapl_jax.data.user_csv import parse_user_features, read_new_user, read_user_features
+from kapl_jax.data.user_csv import parse_user_features, read_new_user
 from tests.data.graph_folders import write
 from tests.data.rating_folders import error_of, film_100k, write_100k, write_lastfm
 
@@ -191,23 +191,3 @@ def test_several_values(tmp_path):
         -1,
         -1,
     ]
-
-
-def test_features_in_a_file(tmp_path, films):
-    path = csv_of(tmp_path, "user,gender,age", "new,F,", name="features.csv")
-    features = read_user_features(path, films.user_features)
-    assert features.rows[0].tolist() == [films.user_features.vocabularies[0]["F"]]
-    assert features.rows[1].tolist() == [0]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["gender", "F", "M"], ":3: found a second user, expected one line after the header"),
-        (["gener", "F"], ":1: found the field 'gener' (did you mean 'gender'?), expected some of"),
-        (["gender"], ":1: found nothing after the header, expected a line of gender,age,"),
-    ],
-)
-def test_unusable_features_file(tmp_path, films, lines, message):
-    path = csv_of(tmp_path, *lines, name="features.csv")
-    assert error_of(read_user_features, path, films.user_features).startswith(f"{path}{message}")

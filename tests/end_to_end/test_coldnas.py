@@ -139,7 +139,7 @@ def test_report_and_comparison_know_the_method(finished):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "report: run/report/index.html\n"
     page = (finished / "run" / "report" / "index.html").read_text()
-    assert "coldnas on ratings" in page
+    assert "ColdNAS on ratings" in page
     done = run_program(finished, "compare", "--json", "run")
     (row,) = json.loads(done.stdout)
     results = json.loads((finished / "run" / "results.json").read_text())

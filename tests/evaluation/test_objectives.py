@@ -10,7 +10,7 @@ from kapl_jax.evaluation.objectives import LOWER_IS_BETTER, sign
 from kapl_jax.evaluation.ranking import METRIC_NAMES as RANKING
 from kapl_jax.evaluation.ranking import mean_rank_metrics
 from kapl_jax.evaluation.recommendation import METRIC_NAMES as RECOMMENDATION
-from kapl_jax.evaluation.recommendation import recommendation_metrics
+from kapl_jax.evaluation.recommendation import user_metrics
 
 
 @pytest.mark.parametrize("metric", RANKING)
@@ -24,7 +24,7 @@ def test_a_model_that_predicts_the_ratings_scores_higher(metric):
     ratings = np.array([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0]])
     mask = np.ones_like(ratings, bool)
     good, bad = (
-        float(recommendation_metrics(predicted, ratings, mask)[metric])
+        float(user_metrics(predicted, ratings, mask)[metric][0])
         for predicted in (ratings, ratings[:, ::-1])
     )
     assert sign(metric) * good > sign(metric) * bad

@@ -15,7 +15,6 @@ few_examples = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 # Compiled once a shape: the tests below vary how many items are masked, not how many there are.
 user_metrics = jax.jit(recommendation.user_metrics)
-recommendation_metrics = jax.jit(recommendation.recommendation_metrics)
 
 
 def random_users(rng, users=4, items=6, levels=4):
@@ -62,8 +61,6 @@ def test_metrics_are_those_of_all_orders(seed, levels):
     users = random_users(np.random.default_rng(seed), levels=levels)
     expected = brute_force(*users)
     assert_same(user_metrics(*users), expected)
-    means = {name: np.mean(values) for name, values in expected.items()}
-    assert_same(recommendation_metrics(*users), means)
 
 
 @few_examples
@@ -97,9 +94,6 @@ def test_padding_changes_nothing(seed, junk):
     plain = user_metrics(predictions, ratings, mask)
     found = user_metrics(*wide)
     assert_same({name: values[: len(mask)] for name, values in found.items()}, plain, rtol=1e-5)
-    assert_same(
-        recommendation_metrics(*wide), recommendation_metrics(predictions, ratings, mask), rtol=1e-5
-    )
 
 
 @few_examples
@@ -109,20 +103,6 @@ def test_order_of_the_items_does_not_matter(seed):
     users = random_users(rng)
     order = rng.permutation(users[0].shape[1])
     assert_same(user_metrics(*(array[:, order] for array in users)), user_metrics(*users))
-
-
-def test_weights_count_users_and_zero_leaves_one_out_even_if_not_finite():
-    predictions, ratings, mask = random_users(np.random.default_rng(0))
-    predictions[1] = np.nan
-    mask[1] = True
-    weights = np.array([1.0, 0.0, 2.0, 0.5], np.float32)
-    single = user_metrics(predictions, ratings, mask)
-    kept = [0, 2, 3]
-    expected = {
-        name: np.average(np.asarray(values)[kept], weights=weights[kept])
-        for name, values in single.items()
-    }
-    assert_same(recommendation_metrics(predictions, ratings, mask, weights), expected)
 
 
 @pytest.mark.parametrize("ratings", [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 3.0, 2.0]])
@@ -153,8 +133,8 @@ def test_a_population_is_mapped_and_compiled():
     rng = np.random.default_rng(1)
     _, ratings, mask = random_users(rng, users=5, items=7)
     population = rng.normal(size=(3, 5, 7)).astype(np.float32)
-    mapped = jax.jit(jax.vmap(recommendation.recommendation_metrics, in_axes=(0, None, None)))
+    mapped = jax.jit(jax.vmap(recommendation.user_metrics, in_axes=(0, None, None)))
     found = mapped(jnp.asarray(population), ratings, mask)
     for place, predictions in enumerate(population):
-        alone = recommendation_metrics(predictions, ratings, mask)
+        alone = user_metrics(predictions, ratings, mask)
         assert_same({name: values[place] for name, values in found.items()}, alone, rtol=1e-5)

@@ -56,9 +56,6 @@ def flops_per_query(options: TrainingOptions, candidate: np.ndarray, num_entitie
 
 AUTOBLM = Method(
     name="autoblm",
-    title="AutoBLM",
-    paper="Zhang, Yao and Kwok, Bilinear Scoring Function Search for Knowledge Graph Learning, "
-    "TPAMI 2022",
     settings=AutoBLMSettings,
     kind=GRAPHS,
     load=_load,

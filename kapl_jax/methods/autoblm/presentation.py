@@ -17,6 +17,9 @@ def _facts(results: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
 
 
 PRESENTATION = Presentation(
+    title="AutoBLM",
+    paper="Zhang, Yao and Kwok, Bilinear Scoring Function Search for Knowledge Graph Learning, "
+    "TPAMI 2022",
     words=Words("structure", "preset"),
     sizes=("entities", "relations"),
     draw=draw_structure,

@@ -154,8 +154,6 @@ def _describe(results: Mapping[str, Any]) -> Sequence[str]:
 
 COLDNAS = Method(
     name="coldnas",
-    title="ColdNAS",
-    paper="Wu et al., ColdNAS: Search to Modulate for User Cold-Start Recommendation, WWW 2023",
     settings=ColdNASSettings,
     kind=RATINGS,
     load=load_data,

@@ -271,6 +271,8 @@ _SHAPE: Shape = {
 }
 
 PRESENTATION = Presentation(
+    title="ColdNAS",
+    paper="Wu et al., ColdNAS: Search to Modulate for User Cold-Start Recommendation, WWW 2023",
     words=Words("structure", "preset"),
     sizes=("users", "items"),
     draw=draw_modulation,

@@ -126,8 +126,6 @@ def _predictor(model: TrainedModel) -> GraphPredictor:
 
 RED_GNN = Method(
     name="red_gnn",
-    title="RED-GNN",
-    paper="Zhang and Yao, Knowledge Graph Reasoning with Relational Digraph, WWW 2022",
     settings=RedGNNSettings,
     kind=GRAPHS,
     load=_load,

@@ -160,6 +160,8 @@ _SHAPE: Shape = {
 }
 
 PRESENTATION = Presentation(
+    title="RED-GNN",
+    paper="Zhang and Yao, Knowledge Graph Reasoning with Relational Digraph, WWW 2022",
     words=Words("structure", "baseline"),
     sizes=("entities", "relations"),
     sections=(paths, rules, by_relation),

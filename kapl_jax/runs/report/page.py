@@ -58,7 +58,11 @@ def render(runs: Sequence[Run], presentations: Presentations) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("page.html")
-    return template.render(title=_title(runs), subtitle=_subtitle(runs), sections=sections)
+    return template.render(
+        title=_title(runs, presentations),
+        subtitle=_subtitle(runs, presentations),
+        sections=sections,
+    )
 
 
 def _made(
@@ -68,13 +72,14 @@ def _made(
     return [section for section in made if section is not None]
 
 
-def _title(runs: Sequence[Run]) -> str:
+def _title(runs: Sequence[Run], presentations: Presentations) -> str:
+    names = [presentation_of(run, presentations).title or summary.method(run) for run in runs]
     datasets = ", ".join(dict.fromkeys(summary.dataset(run) for run in runs))
-    methods = ", ".join(dict.fromkeys(summary.method(run) for run in runs))
-    return f"{methods} on {datasets}"
+    return f"{', '.join(dict.fromkeys(names))} on {datasets}"
 
 
-def _subtitle(runs: Sequence[Run]) -> str:
+def _subtitle(runs: Sequence[Run], presentations: Presentations) -> str:
     if len(runs) > 1:
         return f"{len(runs)} runs side by side"
-    return f"Run {runs[0].path.name or runs[0].path}"
+    paper = presentation_of(runs[0], presentations).paper
+    return f"Run {runs[0].path.name or runs[0].path}" + (f" · {paper}" if paper else "")

@@ -40,6 +40,8 @@ class Presentation:
     """What a method adds to the report. The default serves methods that are not known.
 
     Attributes:
+        title: Its name as people write it; empty: as config.json has it.
+        paper: Authors, title, place and year.
         words: What it calls candidates and baselines.
         sizes: Sizes of its data worth naming, as the dataset of config.json calls them.
         draw: Draws a candidate; None where there are no pictures.
@@ -49,6 +51,8 @@ class Presentation:
         shape: Its own parts of results.json: what does not fit is left out (`runs.shapes`).
     """
 
+    title: str = ""
+    paper: str = ""
     words: Words = Words()
     sizes: Sequence[str] = ()
     draw: Draw | None = None

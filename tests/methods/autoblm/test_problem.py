@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kapl_jax.bilinear.algebra import transform
 from kapl_jax.bilinear.scoring import signed_one_hot
 from kapl_jax.methods.autoblm import problem as module
 from kapl_jax.methods.autoblm.method import flops_per_query
@@ -16,6 +15,7 @@ from kapl_jax.methods.autoblm.problem import AutoBLMProblem, TrainingOptions
 from kapl_jax.search.individual import epoch_keys
 from kapl_jax.search.problem import TrainingState
 from kapl_jax.search.shared_weights import Supernet
+from tests.bilinear.equivalence import transform
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     ENTITIES,

@@ -3,12 +3,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from kapl_jax.bilinear.algebra import canonical_form, is_degenerate, transform
+from kapl_jax.bilinear.algebra import canonical_form, is_degenerate
 from kapl_jax.bilinear.presets import preset
 from kapl_jax.bilinear.structures import parse_structure
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.space import BlockSpace
 from kapl_jax.search.space import GrowingSpace
+from tests.bilinear.equivalence import transform
 
 BLOCKS = pytest.mark.parametrize("num_blocks", [2, 3, 4, 5])
 

@@ -162,7 +162,7 @@ def test_names_are_escaped(finished: tuple[Run, str]) -> None:
     assert NASTY_DATASET in page.text
     assert NASTY_RELATION not in source
     assert "graph" not in page.tags
-    assert f"<title>autoblm on {html.escape('my <graph> &')}" in source
+    assert f"<title>AutoBLM on {html.escape('my <graph> &')}" in source
 
 
 def test_dollar_signs_in_figures_are_no_mathematics(fake: Callable[..., Run]) -> None:
