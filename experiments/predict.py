@@ -48,11 +48,8 @@ def main(argv: list[str]) -> None:
             print(answer.text())
     refused = sum(answer.error is not None for answer in answers)
     if refused:
-        # A question alone is refused as a whole: these are of a file.
-        raise UserError(
-            f"{question.queries}: {refused} of {len(answers)} questions with unknown names were "
-            "left out"
-        )
+        # A question alone is refused as a whole: these are of a file, whose lines are told above.
+        raise UserError(f"{refused} of {len(answers)} questions were left out, see the lines above")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def test_queries_with_unknown_names_do_not_stop_the_others(finished):
     assert told[0].startswith("error: some.txt:2: found unknown entity 'nobody'")
     assert "unknown relation 'Relation_1' (did you mean 'relation_1'" in told[1]
     assert told[1].startswith("error: some.txt:3: ")
-    assert told[2:] == ["error: some.txt: 2 of 4 questions with unknown names were left out"]
+    assert told[2:] == ["error: 2 of 4 questions were left out, see the lines above"]
     assert [found[1]["error"], found[2]["error"]] == [
         line.removeprefix("error: ") for line in told[:2]
     ]
