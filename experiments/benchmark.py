@@ -41,7 +41,7 @@ _DEFAULT = "autoblm"
 class MethodSettings(Settings):
     """What decides all other flags."""
 
-    method: str = setting(_DEFAULT, "What is trained.", choices=list(BENCHMARKS))
+    method: str = setting(_DEFAULT, "Method to time.", choices=list(BENCHMARKS))
 
 
 def main(argv: list[str]) -> None:

@@ -31,7 +31,7 @@ QUESTIONS = attrgetter("explains")
 class ExplainSettings(AskSettings):
     """Which model is asked, and where pictures go."""
 
-    out: str = setting("", "Folder of pictures and JSON; by default WORKDIR/explain.", path=True)
+    out: str = setting("", "Folder for pictures and JSON; by default WORKDIR/explain.", path=True)
 
 
 def main(argv: list[str]) -> None:

@@ -29,7 +29,7 @@ QUESTIONS = attrgetter("predicts")
 class PredictSettings(AskSettings):
     """Which model is asked, and how its answers are printed."""
 
-    json: bool = setting(False, "Print JSON, a line per question, instead of tables.")
+    json: bool = setting(False, "Print one line of JSON per question instead of tables.")
 
 
 def main(argv: list[str]) -> None:

@@ -24,12 +24,12 @@ class ReportSettings(Settings):
 
     workdir: tuple[str, ...] = setting(
         (),
-        "Run directory; give it several times for several runs, or give them as words.",
+        "Run directory. For several runs give the flag several times, or their folders without it.",
         path=True,
     )
     out: str = setting(
         "",
-        "Folder of the page; by default `report` in the run directory, and for several runs "
+        "Folder for the page; by default `report` in the run directory, or for several runs "
         "`comparison` in the first.",
         path=True,
     )

@@ -21,12 +21,12 @@ _UNKNOWN = "?"
 class GraphQuestion(Settings):
     """A query, or a file of them."""
 
-    head: str = setting("", "Head entity; the tail is asked.")
+    head: str = setting("", "Head entity; the tail is asked for.")
     relation: str = setting("", "Relation of the query.")
-    tail: str = setting("", "Tail entity; the head is asked.")
+    tail: str = setting("", "Tail entity; the head is asked for.")
     queries: str = setting(
         "",
-        "File with a query per line: head, relation, tail; ? for the one that is asked.",
+        "File with one query per line: head, relation and tail, with ? for what is asked for.",
         path=True,
     )
     top: int = setting(10, "Answers shown for each query.", low=1)
@@ -49,11 +49,13 @@ class GraphExplanationQuestion(Settings):
 
     head: str = setting("", "Head entity of a query.")
     relation: str = setting("", "Relation of a query.")
-    tail: str = setting("", "Tail entity: the answer to explain, or what is known.")
+    tail: str = setting(
+        "", "Tail entity: with --head the answer to explain, without it the head is asked for."
+    )
     top: int = setting(3, "Answers to explain.", low=1)
     rules: bool = setting(False, "Show the rules of the model's paths.")
     explained_answers: int = setting(
-        1000, "Right validation answers whose paths make rules.", low=1
+        1000, "Right validation answers whose paths are turned into rules.", low=1
     )
 
     def query(self) -> tuple[Query, str | None]:

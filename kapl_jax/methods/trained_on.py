@@ -36,8 +36,10 @@ class AskSettings(Settings):
     """Which finished run is asked; a program that asks its model adds what it asks."""
 
     workdir: str = setting("", "Run directory of a finished run.", path=True)
-    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
-    dataset: str = setting("", "Name or path of the data; by default where the run had them.")
+    data_dir: str = setting(
+        "", "Folder of registered data, as for the run that trained the model.", path=True
+    )
+    dataset: str = setting("", "Name or path of the data; by default those that the run found.")
     compilation_cache: str = cache_setting()
 
     @property

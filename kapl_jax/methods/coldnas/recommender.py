@@ -31,7 +31,7 @@ class UserQuestion(Settings):
 
     ratings: str = setting(
         "",
-        "CSV of a new user's ratings, with the header item,rating; items are ranked.",
+        "CSV file of a new user's ratings, with the header item,rating; the items are ranked.",
         path=True,
     )
     user_features: str = setting("", "What is known of the new user: field=value,field=value.")
@@ -42,7 +42,9 @@ class UserQuestion(Settings):
 class UserExplanationQuestion(Settings):
     """A new user, and an item whose predicted rating is to be explained."""
 
-    ratings: str = setting("", "CSV of a user's ratings: header item,rating.", path=True)
+    ratings: str = setting(
+        "", "CSV file of a user's ratings, with the header item,rating.", path=True
+    )
     user_features: str = setting("", "What is known of the user: field=value,field=value.")
     item: str = setting("", "Item to explain; by default the best one.")
 
