@@ -8,7 +8,7 @@ python -m experiments.explain --workdir=DIR --ratings=FILE [--item=ITEM]
 For a query on a graph: the paths that lead to the best answers, or to the given one. For --rules:
 the rules that the model's paths are instances of, with what the graph says of them. For a user's
 ratings: the modulation that was found, and which ratings weigh most. Pictures and the same as JSON
-go to a folder.
+are written to a folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes the report of one or several runs as a self-contained HTML page.
+"""Write the report of one or several runs as a self-contained HTML page.
 
 python -m experiments.report --workdir=DIR
 python -m experiments.report DIR DIR ... --out=FOLDER

@@ -196,7 +196,7 @@ def _write_table(timings: Mapping[str, Timing], unit: Unit, write: Write) -> Non
     width = max(len(name) for name in timings)
     first = next(iter(timings.values()))
     derived = unit.derived
-    title = f"{unit.symbol} a {unit.name}"
+    title = f"{unit.symbol} per {unit.name}"
     write(
         f"{'program':<{width}}  {title}  (least - most)      per second  "
         f"{f'{derived.title}  ' if derived else ''}times as long as the first"

@@ -181,7 +181,7 @@ def _left_out(ratings: Ratings, used: Set[int], protocol: Protocol) -> tuple[str
     reasons = [f"{few} with fewer than {protocol.min_ratings} ratings"] * (few > 0)
     reasons += [f"{many} with more than {protocol.max_ratings} ratings"] * (many > 0)
     others = len(unused) - few - many
-    reasons += [f"{others} with too few of known or of new items"] * (others > 0)
+    reasons += [f"{others} with too few known or new items"] * (others > 0)
     return (f"{ratings.path}: {_users(len(unused))} left out: {', '.join(reasons)}",)
 
 

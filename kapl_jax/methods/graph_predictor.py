@@ -154,7 +154,9 @@ def _query(head: str, relation: str, tail: str, instead: str) -> Query:
         raise UserError(f"--relation: missing; give --relation with --head or --tail, or {instead}")
     if bool(head) == bool(tail):
         given = "both" if head else "neither"
-        raise UserError(f"--head, --tail: {given} given, expected exactly one; the other is asked")
+        raise UserError(
+            f"--head, --tail: {given} given, expected exactly one; the other is asked for"
+        )
     end = f"--head={head}" if head else f"--tail={tail}"
     return Query(head or None, relation, tail or None, f"{end} --relation={relation}")
 
@@ -164,7 +166,7 @@ def _parse(line: str, source: str) -> Query:
     if len(columns) != 3:
         raise UserError(
             f"{source}: found {len(columns)} columns, expected 3: head, relation, tail, with "
-            f"{_UNKNOWN} for the one that is asked"
+            f"{_UNKNOWN} for what is asked for"
         )
     head, relation, tail = columns
     if (head == _UNKNOWN) == (tail == _UNKNOWN) or relation == _UNKNOWN:

@@ -85,7 +85,7 @@ def settings_of(run: Run, kind: type[S], of_data: Kind, source: DataSource) -> S
             lay = path if isinstance(path, str) else dataset
             raise UserError(
                 f"{run.path}: found no data at {lay}, where the run had them; give --dataset=PATH "
-                "of where they are now"
+                "to say where they are now"
             )
     return dataclasses.replace(settings, dataset=dataset, data_dir=source.data_dir or "")
 
@@ -104,8 +104,8 @@ def check_trained_on(run: Run, found: Mapping[str, Any], kind: str) -> None:
     recorded = run.config.get("dataset", {})
     if "digest" not in recorded:
         raise UserError(
-            f"{run.path / CONFIG}: dataset: digest: missing, so that the data of the training "
-            "cannot be told from others; train again"
+            f"{run.path / CONFIG}: dataset: digest: missing, so that it cannot be "
+            "checked that the data are those of the training; train again"
         )
     differences = differing_data(recorded, found)
     if differences:

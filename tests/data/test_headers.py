@@ -90,7 +90,7 @@ def test_header_in_any_file(folder, writer, split, mark):
     if not path.exists():
         return
     prepend(path, "subject\trelation\tobject", mark)
-    expected = "found the header 'subject relation object', expected a triple; take the line away"
+    expected = "found the header 'subject relation object', expected a triple; remove the line"
     assert error_of(read_graph, folder) == f"{path}:1: {expected}"
 
 
@@ -150,7 +150,7 @@ def test_header_between_triples(folder):
     write_plain(folder, small_graph())
     write(folder / "train.txt", ["a\tlikes\tb", "h\tr\tt", "b\tlikes\ta"])
     assert error_of(read_graph, folder) == (
-        f"{folder / 'train.txt'}:2: found the header 'h r t', expected a triple; take the line away"
+        f"{folder / 'train.txt'}:2: found the header 'h r t', expected a triple; remove the line"
     )
 
 

@@ -134,5 +134,5 @@ def test_rules_that_are_written_are_read_again():
     (entry,) = written["table"]
     del entry["latex"], entry["counted"]
     assert RulesExplanation.from_json({"table": [entry]}).table[0].counted == 1.0
-    with pytest.raises(UserError, match=r"^x\.table\[0\]\.support: found a text, expected a whole"):
+    with pytest.raises(UserError, match=r"^x\.table\[0\]\.support: found text, expected a whole"):
         RulesExplanation.from_json({"table": [{**entry, "support": "3"}]}, "x")

@@ -115,7 +115,7 @@ def test_a_user_of_whom_little_is_known_is_read():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"user": 3}, "users[0].user: found a number, expected a text"),
+        ({"user": 3}, "users[0].user: found a number, expected text"),
         ({"support_sizes": [0, 1]}, "users[0]: phi: found 3 values, expected 2"),
         (
             {"phi": {"operations": ["max"], "positions": [0, 1]}},

@@ -349,7 +349,7 @@ def test_a_chunk_is_released_before_the_next_one_starts(tmp_path, monkeypatch, e
 
 def test_one_candidate_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
     refuse_chunks(monkeypatch, 0)
-    with pytest.raises(UserError, match=r"^search: one candidate is too large for the memory"):
+    with pytest.raises(UserError, match=r"^search: one individual is too large for the memory"):
         run_stage(tmp_path, rounds(), full_training(2))
 
 

@@ -137,7 +137,7 @@ class ColdNASRecommender:
     def _new_user(self, ratings: str, features: str) -> NewUser:
         """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""
         if not ratings:
-            raise UserError("--ratings: missing, expected a CSV with the header item,rating")
+            raise UserError("--ratings: missing, expected a CSV file with the header item,rating")
         path, data = Path(ratings), self.model.data
         known = parse_user_features(features, data.user_features)
         user = read_new_user(path, data, known)
@@ -190,6 +190,6 @@ def _unseen_items(ratings: Path, user: NewUser) -> tuple[str, ...]:
     count = len(user.unseen)
     items = "1 rated item" if count == 1 else f"{count} rated items"
     return (
-        f"{ratings}: training never saw {items}, known by features alone; "
+        f"{ratings}: training never had {items}, known by features alone; "
         f"the first is {user.unseen[0]!r}",
     )

@@ -164,14 +164,20 @@ class ColdNASSettings(SearchSettings):
         """
         super().__post_init__()
         if self.search_space == "networks" and self.structure:
-            raise UserError("--structure: given with --search_space=networks, expected operations")
+            raise UserError(
+                "--structure: given with --search_space=networks, expected "
+                "--search_space=operations"
+            )
         if self.search_space == "networks" and self.searcher in ("differentiable", "progressive"):
             raise UserError(
                 f"--searcher={self.searcher}: does not search --search_space=networks, expected "
                 "random, evolutionary, one_shot or decoupled"
             )
         if self.search_space == "networks" and self.landscape:
-            raise UserError("--landscape: given with --search_space=networks, expected operations")
+            raise UserError(
+                "--landscape: given with --search_space=networks, expected "
+                "--search_space=operations"
+            )
         self.protocol()
         self.allowed_ratings()
         self.widths()

@@ -181,7 +181,10 @@ class RedGNNSettings(GraphSettings):
                 "there are edges and queries"
             )
         if self.top_k and self.regime != "auto":
-            raise UserError(f"--regime={self.regime}: given with --top_k, which has its own")
+            raise UserError(
+                f"--regime={self.regime}: given with --top_k, which has a regime of its own; "
+                "expected --regime=auto"
+            )
         self._check_sizes()
 
     def published(self) -> Structure:
@@ -224,7 +227,7 @@ class RedGNNSettings(GraphSettings):
         if odd and "rotation" in axes["message"]:
             raise UserError(
                 f"--hidden_dim, --search_hidden_dims, --structure: found the odd width {odd[0]}, "
-                "expected even ones where messages by rotation are offered"
+                "expected even widths, which messages by rotation need"
             )
 
 

@@ -167,9 +167,9 @@ def test_items_and_features_that_training_never_saw_work_and_are_told(trained, r
     found = recommend(recommender, folder, "i8,5", "i2,1", features="job=pilot")
     unseen, feature = found.warnings
     assert unseen.endswith(
-        "user.csv: training never saw 1 rated item, known by features alone; the first is 'i8'"
+        "user.csv: training never had 1 rated item, known by features alone; the first is 'i8'"
     )
-    assert feature.startswith("--user_features: training never showed job 'pilot'")
+    assert feature.startswith("--user_features: job 'pilot' does not occur in training")
     expected = by_hand(trained, {"i8": 5, "i2": 1})
     for one in found.items:
         assert one.rating == pytest.approx(expected[one.item], rel=1e-5)
@@ -184,7 +184,7 @@ def test_nothing_is_told_of_what_is_known(recommender, folder):
 
 def test_what_is_odd_is_told_when_explaining(recommender, folder, capsys):
     explain(recommender, folder, "i8,5")
-    assert "training never saw 1 rated item" in capsys.readouterr().err
+    assert "training never had 1 rated item" in capsys.readouterr().err
 
 
 def test_a_question_without_ratings_is_refused(recommender):
@@ -192,7 +192,9 @@ def test_a_question_without_ratings_is_refused(recommender):
         lambda: recommender.predict(UserQuestion()),
         lambda: recommender.explain(UserExplanationQuestion(item="i1")),
     ):
-        with pytest.raises(UserError, match=r"--ratings: missing, expected a CSV with the header"):
+        with pytest.raises(
+            UserError, match=r"--ratings: missing, expected a CSV file with the header"
+        ):
             ask()
 
 

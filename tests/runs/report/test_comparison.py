@@ -65,7 +65,7 @@ def test_values_are_those_of_the_results(tmp_path: Path) -> None:
     test = run.results["test"]["mrr"]
     assert row["Test MRR"] == f"{test['mean']:.4f} ± {test['std']:.4f}"
     assert row["Parameters"] == "11,584"
-    assert row["Candidates"] == "128"
+    assert row["Structures"] == "128"
     assert row["Time"] == "3 min 08 s"
     assert row["Device"] == "2 x cpu"
 

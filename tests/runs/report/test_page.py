@@ -217,7 +217,7 @@ def test_a_search_for_modulation_has_its_own_sections_and_words(cold: str) -> No
     ]
     assert "1,872 users, 3,846 items" in page.text
     assert "-0.0031 against the best preset, shift; lower is better." in page.text
-    assert "The highest quarter of the candidates may lie above the axis" in page.text
+    assert "The highest quarter of the structures may lie above the axis" in page.text
     assert "down is better" in page.text
     assert "Lower is better for MSE and MAE." in page.text
     assert "Adapted per user 256" in page.text

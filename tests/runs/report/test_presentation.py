@@ -119,7 +119,7 @@ def test_what_a_method_cannot_read_is_left_out_with_a_line(
     page = render([run], PRESENTATIONS)
     assert "much" not in page
     assert capsys.readouterr().err == (
-        "warning: run/results.json: own: found a text; left out, as this version cannot read it\n"
+        "warning: run/results.json: own: found text; left out, as this version cannot read it\n"
     )
     assert readable(run, {"own?": number}).results == {"searcher": "none", "seeds": 3}
     assert run.results is not None
