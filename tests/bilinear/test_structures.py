@@ -125,7 +125,7 @@ def test_random_structures_have_the_sizes_asked_for(num_blocks):
 
 
 def test_random_structures_are_uniform():
-    """Of size 1 with K = 2 there are 4 places, 2 relation blocks, 2 signs: 16, equally likely."""
+    """Of size 1 with K = 2 there are 4 entries, 2 relation blocks, 2 signs: 16, equally likely."""
     drawn = random_structures(np.random.default_rng(0), 2, np.ones(16_000, int))
     _, counts = np.unique(drawn.reshape(-1, 4), axis=0, return_counts=True)
     assert len(counts) == 16

@@ -195,7 +195,7 @@ def test_a_name_that_is_such_a_word_may_come_first_in_a_list(folder):
     assert parsed.warnings == ()
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize(
     ("file", "line"),
     [
@@ -204,14 +204,14 @@ def test_a_name_that_is_such_a_word_may_come_first_in_a_list(folder):
         ("test2id.txt", "h t r"),
     ],
 )
-def test_header_of_openke_files(folder, file, line, place):
+def test_header_of_openke_files(folder, file, line, index):
     write_openke(folder, small_graph())
     path = folder / file
     lines = path.read_text().splitlines()
-    write(path, [*lines[:place], line, *lines[place:]])
-    if place:
+    write(path, [*lines[:index], line, *lines[index:]])
+    if index:
         path.write_text(path.read_text().replace(lines[0], str(len(lines)), 1))
-    assert error_of(read_graph, folder).startswith(f"{path}:{1 + place}: found ")
+    assert error_of(read_graph, folder).startswith(f"{path}:{1 + index}: found ")
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_what_is_counted_on_a_sample_is_marked():
 
 @pytest.mark.parametrize("count", [4, 5, 6, 9])
 def test_only_the_best_five_are_shown_and_the_others_counted(count):
-    table = tuple(row("a", f"rule{place}", place / 10) for place in range(count))
+    table = tuple(row("a", f"rule{index}", index / 10) for index in range(count))
     text = RulesExplanation(table=table).text()
     left = max(0, count - 5)
     assert [f"rule{k}" in text for k in range(count)] == [k >= left for k in range(count)]

@@ -135,7 +135,7 @@ def test_what_cannot_be_read_is_one_line(changes, said):
 
 
 def path(name, *points):
-    sizes = tuple(5 * place for place in range(len(points)))
+    sizes = tuple(5 * index for index in range(len(points)))
     return UserExplanation(name, sizes, Phi((0,), ("shift",), (), points))
 
 

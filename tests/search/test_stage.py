@@ -166,8 +166,8 @@ def test_halving_equals_fits_one_by_one(tmp_path, kind):
         # The last state counts where none is evaluated on the way.
         ranked = sorted(alive, key=lambda one, rung=rung: -fits[one][rung]["valid"])
         alive = ranked[: len(alive) // 3]
-    for place, (one, fit) in enumerate(zip(outcomes, fits, strict=True)):
-        last = lasts[place]
+    for index, (one, fit) in enumerate(zip(outcomes, fits, strict=True)):
+        last = lasts[index]
         assert (one.record["epochs"], one.complete) == (last, last == 9)
         assert one.score == pytest.approx(fit[last]["valid"], rel=5e-3)
         assert one.record["loss"] == pytest.approx(fit[last]["loss"], rel=5e-3)

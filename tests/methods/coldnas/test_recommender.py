@@ -143,14 +143,14 @@ def test_the_same_as_the_model_says_of_its_test_users(recommender, folder):
     data, model = recommender.model.data, recommender.model
     tasks = data.test
     predicted = model.predict(model.tasks(tasks))
-    for place in range(tasks.num_users):
-        support = zip(tasks.support_items[place], tasks.support_ratings[place], strict=True)
+    for index in range(tasks.num_users):
+        support = zip(tasks.support_items[index], tasks.support_ratings[index], strict=True)
         rows = [f"{data.items[item]},{rating:g}" for item, rating in support]
-        job = slow_user(data, tasks, place).fields[0]
+        job = slow_user(data, tasks, index).fields[0]
         names = {row: name for name, row in data.user_features.vocabularies[0].items()}
         told = recommend(recommender, folder, *rows, features=f"job={names[job[0]]}")
         found = {one.item: one.rating for one in told.items}
-        for item, expected in zip(tasks.query_items[place], predicted[place], strict=True):
+        for item, expected in zip(tasks.query_items[index], predicted[index], strict=True):
             assert found[data.items[item]] == pytest.approx(expected, rel=1e-5)
 
 

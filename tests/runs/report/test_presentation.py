@@ -108,8 +108,8 @@ def test_a_page_has_the_methods_words_facts_sizes_and_pictures() -> None:
 def test_sections_of_methods_stand_between_the_results_and_what_they_cost() -> None:
     models = [{"name": "oak", "valid": {"mrr": 0.5}, "test": {"mrr": 0.5}, "parameters": 3}]
     page = render([run_of("first", own=12, searched=models)], PRESENTATIONS)
-    places = [page.index(f'id="{name}"') for name in ("results", "one", "shared", "parsimony")]
-    assert places == sorted(places)
+    positions = [page.index(f'id="{name}"') for name in ("results", "one", "shared", "parsimony")]
+    assert positions == sorted(positions)
 
 
 def test_what_a_method_cannot_read_is_left_out_with_a_line(
