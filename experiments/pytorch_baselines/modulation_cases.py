@@ -42,7 +42,7 @@ def modulation_cases(
         problem: What to train, with items and users of one id each.
         structures: bool[P, C, 4].
         learning_rate: Of Adam.
-        epochs: Epochs a measurement of the batched programs.
+        epochs: Epochs per measurement of the batched programs.
         chunk_size: Structures in a batch of the batched programs.
     """
     size = min(chunk_size, len(structures))

@@ -143,7 +143,7 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
     try:
         header = [cell.strip() for cell in next(reader)]
         _check_header(file.path, header, expected)
-        # One flat list of strings: a list a line would keep the garbage collector busy.
+        # One flat list of strings: a list per line would keep the garbage collector busy.
         cells, lines = [], array("q")
         for row in reader:
             if len(row) != len(header):

@@ -126,7 +126,7 @@ class GraphPredictor:
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Read queries from a file: head, relation and tail in columns, `?` for the end that is asked.
+    """Read queries from a file: head, relation and tail in columns, `?` for what is asked for.
 
     Columns are separated by tabs, or by blanks where a line has no tab; empty lines are left out.
 

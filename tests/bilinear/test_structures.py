@@ -39,8 +39,8 @@ def test_validate_does_not_alias_an_int8_input():
         ([[1, 0], [0, 3]], r"lie in -2\.\.2, found 3"),
         ([[1, 0], [0, -3]], "found -3"),
         ([[1.0, 0.0], [0.0, 2.0]], "integers, found float64"),
-        (np.zeros((0, 0), int), "1 to 6 blocks a side, found 0"),
-        (np.zeros((7, 7), int), "1 to 6 blocks a side, found 7"),
+        (np.zeros((0, 0), int), "1 to 6 blocks per side, found 0"),
+        (np.zeros((7, 7), int), "1 to 6 blocks per side, found 7"),
     ],
 )
 def test_validate_refuses(structure, message):

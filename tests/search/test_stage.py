@@ -88,7 +88,7 @@ def test_killed_anywhere_ends_with_the_same(tmp_path, monkeypatch, schedule, eva
         return real(self, chunk, epochs, after_part)
 
     monkeypatch.setattr(PopulationTrainer, "train", train_until_killed)
-    # A call an epoch and a checkpoint after each: every moment of the training can be resumed.
+    # One call per epoch and a checkpoint after each: every moment of the training can be resumed.
     monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
     for _ in range(200):
         calls["left"] = 3

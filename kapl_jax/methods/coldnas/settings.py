@@ -193,7 +193,7 @@ class ColdNASSettings(SearchSettings):
         return self.search_space == "operations"
 
     def protocol(self) -> Protocol:
-        """Return the numbers of the cold-start protocol."""
+        """Return the settings of the cold-start protocol."""
         return Protocol(
             seed=self.split_seed,
             min_ratings=self.min_ratings,

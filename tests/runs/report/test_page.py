@@ -223,7 +223,7 @@ def test_a_search_for_modulation_has_its_own_sections_and_words(cold: str) -> No
     assert "Adapted per user 256" in page.text
     assert NASTY_USER in page.text
     assert NASTY_ITEM in page.text
-    assert "h0 = leaky_relu([item, user] + φ4)\nh1" in html.unescape(cold), "a line an equation"
+    assert "h0 = leaky_relu([item, user] + φ4)\nh1" in html.unescape(cold), "one line per equation"
 
 
 def test_metrics_of_unfinished_runs_are_not_negated(tmp_path: Path) -> None:
