@@ -24,7 +24,7 @@ class ReportSettings(Settings):
 
     workdir: tuple[str, ...] = setting(
         (),
-        "Run directory. For several runs give the flag several times, or their folders without it.",
+        "Run directory. For several runs repeat the flag, or list the folders without it.",
         path=True,
     )
     out: str = setting(

@@ -38,7 +38,9 @@ class RelationalSettings(BenchmarkSettings):
     """The settings of RED-GNN's benchmark; sizes left at 0 are those published for the data."""
 
     dataset: str = setting(
-        "umls", f"Registered graph or a folder; X with X_ind: a pair; {GENERATED}: a random graph."
+        "umls",
+        "Registered graph or a folder; with X_ind beside X an inductive pair; "
+        f"{GENERATED}: a random graph.",
     )
     part: str = setting(
         "training", "What is timed, by the batch.", choices=["training", "evaluation"]

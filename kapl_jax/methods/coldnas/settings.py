@@ -78,7 +78,9 @@ class ColdNASSettings(SearchSettings):
         low=0,
         high=1,
     )
-    pruning_seeds: int = setting(3, "Seeds per structure in that pruning.", low=1, high=1000)
+    pruning_seeds: int = setting(
+        3, "Seeds per structure in pruning (--keep_gain).", low=1, high=1000
+    )
     tuning_samples: int = setting(
         4,
         "Sets of hyperparameters tried per structure; 1: only that of the search.",

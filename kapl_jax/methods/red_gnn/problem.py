@@ -55,7 +55,7 @@ class RedGNNOptions:
         hidden_dim: D.
         offered: The alternatives that structures choose among.
         batch_size: Queries in a batch of training.
-        fact_share: Share of the training triples that are edges in each epoch; others are asked for.
+        fact_share: Share of the training triples that are edges in an epoch; others are queries.
         dropout: Whether any individual uses dropout.
         regime: "dense", "frontier", or "auto": dense where the graph is small.
         top_k: Nodes that a query adds in a layer (AdaProp); 0: all.

@@ -30,7 +30,9 @@ class RedGNNSettings(GraphSettings):
     """The settings of one RED-GNN run; the program's flags are made from them."""
 
     dataset: str = setting(
-        "umls", "Registered graph (umls, family, WN18RR_v1, ...) or a folder; X with X_ind: a pair."
+        "umls",
+        "Registered graph (umls, family, WN18RR_v1, ...) or a folder; with X_ind beside X an "
+        "inductive pair.",
     )
     workdir: str = setting(
         "runs/red_gnn", "Run directory; continued if it exists.", path=True, identity=False
@@ -164,7 +166,7 @@ class RedGNNSettings(GraphSettings):
     regime: str = setting(
         "auto",
         "Whether messages pass between all entities (dense) or only over what the queries "
-        "reach (frontier).",
+        "reach (frontier); auto: dense for small graphs.",
         choices=["auto", "dense", "frontier"],
     )
 
