@@ -160,7 +160,7 @@ _SHAPE: Shape = {
 }
 
 PRESENTATION = Presentation(
-    words=Words("structure", "baseline"),
+    words=Words("structure", "preset"),
     sizes=("entities", "relations"),
     sections=(paths, rules, by_relation),
     shape=_SHAPE,
