@@ -1,4 +1,4 @@
-"""Search the scoring function for a knowledge graph (AutoBLM, AutoBLM+).
+"""Search for a scoring function of a knowledge graph (AutoBLM, AutoBLM+).
 
 python -m experiments.autoblm --dataset=NAME_OR_FOLDER --workdir=DIR [flags]
 """

@@ -4,10 +4,10 @@ python -m experiments.benchmark --dataset=umls --population=64 [--json=FILE]
 python -m experiments.benchmark --method=coldnas --dataset=lastfm --population=64 [--json=FILE]
 python -m experiments.benchmark --method=red_gnn --dataset=umls --part=training [--json=FILE]
 
-Prints what a population trains per second (candidate-epochs of AutoBLM, users of ColdNAS,
-batches of RED-GNN), what
-populations of other sizes do, PyTorch as published and batched (where it is installed), and the
-matrix products alone, the memory and where the time goes. The flags depend on the method.
+Prints what a population trains per second (candidate-epochs of AutoBLM, users of ColdNAS, batches
+of RED-GNN), and the same for populations of other sizes, for PyTorch as published and batched (if
+it is installed) and for the matrix products alone; then the memory and where the time goes. A
+candidate-epoch is one epoch of one individual. The flags depend on the method.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DEFAULT = "autoblm"
 class MethodSettings(Settings):
     """What decides all other flags."""
 
-    method: str = setting(_DEFAULT, "What is trained.", choices=list(BENCHMARKS))
+    method: str = setting(_DEFAULT, "Method to time.", choices=list(BENCHMARKS))
 
 
 def main(argv: list[str]) -> None:

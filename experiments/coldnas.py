@@ -1,4 +1,4 @@
-"""Search where and how to modulate a predictor for users with few ratings (ColdNAS, ColdNAS+).
+"""Search for where and how to modulate a predictor for users with few ratings (ColdNAS, ColdNAS+).
 
 python -m experiments.coldnas --dataset=NAME_OR_PATH --workdir=DIR [flags]
 

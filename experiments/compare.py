@@ -1,4 +1,4 @@
-"""Prints a table of runs, finished or not.
+"""Print a table of runs, finished or not.
 
 python -m experiments.compare WORKDIR...
 """

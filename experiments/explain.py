@@ -8,7 +8,7 @@ python -m experiments.explain --workdir=DIR --ratings=FILE [--item=ITEM]
 For a query on a graph: the paths that lead to the best answers, or to the given one. For --rules:
 the rules that the model's paths are instances of, with what the graph says of them. For a user's
 ratings: the modulation that was found, and which ratings weigh most. Pictures and the same as JSON
-go to a folder.
+are written to a folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ QUESTIONS = attrgetter("explains")
 class ExplainSettings(AskSettings):
     """Which model is asked, and where pictures go."""
 
-    out: str = setting("", "Folder of pictures and JSON; by default WORKDIR/explain.", path=True)
+    out: str = setting("", "Folder for pictures and JSON; by default WORKDIR/explain.", path=True)
 
 
 def main(argv: list[str]) -> None:

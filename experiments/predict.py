@@ -5,8 +5,8 @@ python -m experiments.predict --workdir=DIR --relation=RELATION --tail=ENTITY
 python -m experiments.predict --workdir=DIR --queries=FILE [--json]
 python -m experiments.predict --workdir=DIR --ratings=FILE [--user_features=FIELD=VALUE,...]
 
-Of the queries in a file, those with unknown names are told on stderr and all others are answered;
-the exit status is then 1. With --json each query has its line of output, in order.
+If queries in a file have unknown names, these are reported on stderr, all others are answered, and
+the exit status is 1. With --json each query has one line of output, in order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ QUESTIONS = attrgetter("predicts")
 class PredictSettings(AskSettings):
     """Which model is asked, and how its answers are printed."""
 
-    json: bool = setting(False, "Print JSON, a line per question, instead of tables.")
+    json: bool = setting(False, "Print one line of JSON per question instead of tables.")
 
 
 def main(argv: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Writes the report of one or several runs as a self-contained HTML page.
+"""Write the report of one or several runs as a self-contained HTML page.
 
 python -m experiments.report --workdir=DIR
 python -m experiments.report DIR DIR ... --out=FOLDER
@@ -24,12 +24,12 @@ class ReportSettings(Settings):
 
     workdir: tuple[str, ...] = setting(
         (),
-        "Run directory; give it several times for several runs, or give them as words.",
+        "Run directory. For several runs repeat the flag, or list the folders without it.",
         path=True,
     )
     out: str = setting(
         "",
-        "Folder of the page; by default `report` in the run directory, and for several runs "
+        "Folder for the page; by default `report` in the run directory, or for several runs "
         "`comparison` in the first.",
         path=True,
     )

@@ -14,7 +14,7 @@ from kapl_jax.errors import UserError
 
 T = TypeVar("T")
 
-_WORDS = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
+_WORDS = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
 
 
 class JsonForm:
@@ -45,7 +45,7 @@ class JsonForm:
 
 def kind_of_json(value: Any) -> str:
     """Return what a JSON value is, in words."""
-    words = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+    words = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
     return "null" if value is None else words.get(type(value), "a number")
 
 

@@ -102,7 +102,7 @@ def test_a_model_is_read_once_and_when_it_is_asked(tmp_path, monkeypatch):
     [
         (lambda run: run.predict(wort="x"), "'wort' (did you mean 'word'?): there is no such"),
         (lambda run: run.predict(top=0), "--top=0: out of range, expected at least 1"),
-        (lambda run: run.explain(top="2"), "top: found a text, expected a whole number"),
+        (lambda run: run.explain(top="2"), "top: found text, expected a whole number"),
     ],
 )
 def test_what_cannot_be_asked(tmp_path, ask, message):
@@ -136,7 +136,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
     [
         ("autoblmm", {}, "found method 'autoblmm' (did you mean 'autoblm'?), expected one of auto"),
         ("autoblm", {"epoch": 3}, "'epoch' (did you mean 'epochs'?): there is no such setting"),
-        ("autoblm", {"epochs": "3"}, "epochs: found a text, expected a whole number"),
+        ("autoblm", {"epochs": "3"}, "epochs: found text, expected a whole number"),
         ("autoblm", {"epochs": 0}, "--epochs=0: out of range"),
         ("autoblm", {"optimizer": "sgd"}, "--optimizer=sgd: expected one of adagrad, adam"),
         ("coldnas", {"structure": "oops"}, "--structure"),

@@ -27,27 +27,35 @@ class BenchmarkSettings(Settings):
     """The settings that benchmarks share; the program's flags are made from a method's own."""
 
     dataset: str = setting("", "Registered data or a folder.")
-    data_dir: str = setting("", "Folder of registered data.", path=True)
+    data_dir: str = setting(
+        "",
+        "Folder of registered data, searched first; then $KAPL_DATA, the user's cache, a download.",
+        path=True,
+    )
     embedding_dim: int = setting(32, "Embedding dimension.", low=4, high=65_536)
-    batch_size: int = setting(32, "Size of a batch.", low=1, high=2**20)
+    batch_size: int = setting(32, "Batch size.", low=1, high=2**20)
     population: int = setting(
         64, "Structures trained side by side.", low=1, high=_LARGEST_POPULATION
     )
     curve: str = setting("1,2,4,8,16,32,64,128,256", "Population sizes of the curve; '' for none.")
-    epochs: int = setting(2, "Epochs a measurement.", low=1)
+    epochs: int = setting(2, "Epochs per measurement.", low=1)
     rounds: int = setting(5, "Measurements of each program, in turn.", low=1, high=10_000)
-    chunk_size: int = setting(0, "Most structures on the devices at once; 0: chosen.", low=0)
-    torch_chunk_size: int = setting(
-        4, "Structures in a batch of batched PyTorch.", low=1, high=_LARGEST_POPULATION
+    chunk_size: int = setting(
+        0, "Most individuals on the devices at once; 0: as many as suit the devices.", low=0
     )
-    torch: bool = setting(True, "Time PyTorch, too, where it is installed.")
+    torch_chunk_size: int = setting(
+        4, "Structures per batch of batched PyTorch.", low=1, high=_LARGEST_POPULATION
+    )
+    torch: bool = setting(True, "Also time PyTorch, if it is installed.")
     profile: bool = setting(True, "Show where the time goes.")
     precision: str = setting(
-        "float32", "Matrix products: PyTorch's are of float32.", choices=PRECISIONS
+        "float32",
+        "Precision of matrix products; PyTorch's are always in float32.",
+        choices=PRECISIONS,
     )
-    cpu_devices: int = setting(0, "CPU cores to spread over; 0: all.", low=0)
+    cpu_devices: int = setting(0, "CPU cores to spread a population over; 0: all.", low=0)
     compilation_cache: str = cache_setting()
-    json: str = setting("", "File for the figures.", path=True)
+    json: str = setting("", "JSON file for the figures.", path=True)
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -188,7 +196,7 @@ def _write_table(timings: Mapping[str, Timing], unit: Unit, write: Write) -> Non
     width = max(len(name) for name in timings)
     first = next(iter(timings.values()))
     derived = unit.derived
-    title = f"{unit.symbol} a {unit.name}"
+    title = f"{unit.symbol} per {unit.name}"
     write(
         f"{'program':<{width}}  {title}  (least - most)      per second  "
         f"{f'{derived.title}  ' if derived else ''}times as long as the first"

@@ -31,7 +31,7 @@ class BilinearSettings(BenchmarkSettings):
 
     dataset: str = setting("umls", "Registered graph or a folder.")
     embedding_dim: int = setting(64, "Embedding dimension.", low=4, high=65_536)
-    batch_size: int = setting(256, "Triples in a batch.", low=1, high=2**20)
+    batch_size: int = setting(256, "Triples per batch.", low=1, high=2**20)
 
 
 def bilinear_benchmark(settings: BilinearSettings) -> Benchmark:

@@ -43,9 +43,9 @@ class ModulationSettings(BenchmarkSettings):
     embedding_dim: int = setting(
         32, "Dimension of the embedding of each field.", low=4, high=65_536
     )
-    batch_size: int = setting(32, "Users in a batch.", low=1, high=2**20)
+    batch_size: int = setting(32, "Users per batch.", low=1, high=2**20)
     torch_chunk_size: int = setting(
-        2, "Structures in a batch of batched PyTorch.", low=1, high=100_000
+        2, "Structures per batch of batched PyTorch.", low=1, high=100_000
     )
 
 

@@ -1,4 +1,4 @@
-"""Our own training as cases to time: populations of candidates."""
+"""Our own training as cases to time: populations of individuals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kapl_jax.search.trainer import PopulationTrainer
 class PopulationTimer:
     """Makes cases of training populations of one problem.
 
-    A unit of work is `1 / units` of one epoch of one candidate.
+    A unit of work is `1 / units` of one epoch of one individual.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class PopulationTimer:
 
         Args:
             problem: A `kapl_jax.search.problem.Problem`, or what `make_trainer` trains.
-            hyperparameters: Of all candidates.
-            epochs: Epochs a measurement.
-            units: Units of work in an epoch of a candidate.
+            hyperparameters: Of all individuals.
+            epochs: Epochs per measurement.
+            units: Units of work per epoch of an individual.
             make_trainer: `(problem, chunk size) -> trainer`.
         """
         self._make_trainer = make_trainer
@@ -46,7 +46,7 @@ class PopulationTimer:
         self._trainers: dict[int, PopulationTrainer[Any]] = {}
 
     def case(self, name: str, candidates: np.ndarray, chunk_size: int = 0) -> Case:
-        """Return the case of training candidates side by side, further at each measurement."""
+        """Return the case of training individuals side by side, further at each measurement."""
         individuals = self._individuals(candidates)
         trainer = self._trainer(chunk_size)
         chunks: list[Chunk] = []
@@ -66,14 +66,14 @@ class PopulationTimer:
     def curve(
         self, candidates: np.ndarray, sizes: list[int], chunk_size: int = 0
     ) -> dict[int, Case]:
-        """Return the cases of the first candidates, for each population size."""
+        """Return the cases of the first individuals, for each population size."""
         return {
             size: self.case(f"population of {size}", candidates[:size], chunk_size)
             for size in sizes
         }
 
     def one_epoch(self, candidates: np.ndarray, chunk_size: int = 0) -> Callable[[], object]:
-        """Return a warmed-up function that trains one chunk of candidates for an epoch."""
+        """Return a warmed-up function that trains one chunk of individuals for an epoch."""
         individuals = self._individuals(candidates)
         trainer = self._trainer(chunk_size)
         size, parts = trainer.layout(len(individuals), trainer.chunk_limit(individuals))

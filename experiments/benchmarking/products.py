@@ -56,10 +56,10 @@ def products_case(
         name: Of the case.
         products: The products of a step.
         steps: Steps of an epoch.
-        count: Candidates.
-        chunk_size: Candidates on the devices at once.
-        epochs: Epochs a measurement.
-        units: Units of work in an epoch of a candidate.
+        count: Individuals.
+        chunk_size: Individuals on the devices at once.
+        epochs: Epochs per measurement.
+        units: Units of work per epoch of an individual.
         dtype: That operands are rounded to; None for float32.
         precision: Of the products, of `search.compiling.PRECISIONS`.
     """

@@ -38,20 +38,24 @@ class RelationalSettings(BenchmarkSettings):
     """The settings of RED-GNN's benchmark; sizes left at 0 are those published for the data."""
 
     dataset: str = setting(
-        "umls", f"Registered graph or a folder; X with X_ind: a pair; {GENERATED}: a random graph."
+        "umls",
+        "Registered graph or a folder; with X_ind beside X an inductive pair; "
+        f"{GENERATED}: a random graph.",
     )
-    part: str = setting("training", "What is timed, per batch.", choices=["training", "evaluation"])
+    part: str = setting(
+        "training", "What is timed, by the batch.", choices=["training", "evaluation"]
+    )
     population: int = setting(3, "Seeds trained side by side.", low=1, high=100_000)
     curve: str = setting("", "Population sizes of the curve; '' for none.")
-    epochs: int = setting(1, "Passes over the batches a measurement.", low=1)
-    steps: int = setting(4, "Batches of a measurement.", low=1)
-    batch_size: int = setting(0, "Queries in a batch; 0: as published.", low=0, high=2**20)
+    epochs: int = setting(1, "Passes over the batches per measurement.", low=1)
+    steps: int = setting(4, "Batches per measurement.", low=1)
+    batch_size: int = setting(0, "Queries per batch; 0: as published.", low=0, high=2**20)
     embedding_dim: int = setting(0, "Width of the states; 0: as published.", low=0, high=65_536)
     num_layers: int = setting(0, "Layers; 0: as published.", low=0, high=20)
     regime: str = setting("auto", "How messages are passed.", choices=["auto", "dense", "frontier"])
-    top_k: int = setting(0, "Nodes that a query adds in a layer (AdaProp); 0: all.", low=0)
+    top_k: int = setting(0, "Nodes that each query adds per layer (AdaProp); 0: all.", low=0)
     most_edges: int = setting(
-        1 << 15, "Edges of a query in a layer, where nodes are chosen.", low=1, high=(1 << 24) - 1
+        1 << 15, "Most edges per query and layer, with --top_k.", low=1, high=(1 << 24) - 1
     )
     triples: int = setting(100_000, f"Triples of a {GENERATED} graph.", low=2)
     entities: int = setting(15_000, f"Entities of a {GENERATED} graph.", low=2)

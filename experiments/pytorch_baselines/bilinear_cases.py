@@ -42,7 +42,7 @@ def bilinear_cases(
         options: Training options: L2 on relations, Adagrad.
         structures: int8[P, K, K].
         hyperparameters: Learning rate and regularisation.
-        epochs: Epochs a measurement.
+        epochs: Epochs per measurement.
         chunk_size: Structures in a batch of the batched programs.
     """
     rng = np.random.default_rng(0)

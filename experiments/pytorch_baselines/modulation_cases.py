@@ -42,7 +42,7 @@ def modulation_cases(
         problem: What to train, with items and users of one id each.
         structures: bool[P, C, 4].
         learning_rate: Of Adam.
-        epochs: Epochs a measurement of the batched programs.
+        epochs: Epochs per measurement of the batched programs.
         chunk_size: Structures in a batch of the batched programs.
     """
     size = min(chunk_size, len(structures))
@@ -108,7 +108,7 @@ def _named(model: dict[str, Any]) -> dict[str, np.ndarray]:
     """The parameters of `ModulatedPredictor` by the names of `ModulationWork`."""
     layers = {"encoder": model["encoder"]["item"], "hyper": model["encoder"]["phi"]}
     hidden = sorted(name for name in model if name.startswith("hidden_"))
-    layers |= {f"hidden_{place}": model[name] for place, name in enumerate(hidden, start=1)}
+    layers |= {f"hidden_{index}": model[name] for index, name in enumerate(hidden, start=1)}
     layers["output"] = model["out"]
     named = {name: np.asarray(model[name]["field_0"]) for name in ("items", "users")}
     named |= {

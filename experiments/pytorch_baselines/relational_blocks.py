@@ -18,7 +18,7 @@ class Incoming(NamedTuple):
         offsets: int32[rows + 1], where each node's edges start.
         sources: int32[edges], the nodes they come from.
         pairs: int32[edges], their pairs.
-        cells: int32[edges], their places in a table of the block's nodes by 2R + 1 relations.
+        cells: int32[edges], their positions in a table of the block's nodes by 2R + 1 relations.
     """
 
     rows: slice
@@ -34,7 +34,7 @@ class Outgoing(NamedTuple):
     Attributes:
         rows: the nodes.
         pairs: their pairs.
-        places: int32[pairs], 0, 1, ...
+        positions: int32[pairs], 0, 1, ...
         pair_offsets: int32[rows + 1], where each node's pairs start.
         edge_offsets: int32[pairs + 1], where each pair's edges start.
         tails: int32[edges], the nodes they go to.
@@ -42,7 +42,7 @@ class Outgoing(NamedTuple):
 
     rows: slice
     pairs: slice
-    places: Tensor
+    positions: Tensor
     pair_offsets: Tensor
     edge_offsets: Tensor
     tails: Tensor
@@ -54,7 +54,7 @@ class Pairs(NamedTuple):
     Attributes:
         sources: int32[p], the nodes.
         relations: int32[p], the relations.
-        codes: int32[p], places in a table of B queries by 2R + 1 relations.
+        codes: int32[p], positions in a table of B queries by 2R + 1 relations.
     """
 
     sources: Tensor
@@ -157,8 +157,8 @@ class Cutter:
         ends = layer.offsets[rows.start : rows.stop + 1]
         edges = slice(ends[0], ends[-1])
         pairs = layer.pairs[edges]
-        places = np.arange(len(ends) - 1, dtype=np.int32) * np.int32(self._edge_kinds)
-        cells = np.repeat(places, np.diff(ends)) + expansion.pair_relations[pairs]
+        positions = np.arange(len(ends) - 1, dtype=np.int32) * np.int32(self._edge_kinds)
+        cells = np.repeat(positions, np.diff(ends)) + expansion.pair_relations[pairs]
         arrays = (ends - ends[0], layer.sources[edges], pairs, cells)
         return Incoming(rows, *map(self._tensor, arrays))
 

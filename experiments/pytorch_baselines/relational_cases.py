@@ -80,13 +80,13 @@ def ranking_works(asked: Asked) -> list[RankingWork]:
     works = []
     for number, heads in enumerate(queries.heads):
         real = np.asarray(answers.position[number]) >= 0
-        places = np.asarray(answers.query[number])[real], np.asarray(answers.entity[number])[real]
+        pairs = np.asarray(answers.query[number])[real], np.asarray(answers.entity[number])[real]
         known = np.asarray(answers.known_query[number]), np.asarray(answers.known_entity[number])
         works.append(
             RankingWork(
                 heads,
                 queries.relations[number],
-                _lists(*places, len(heads)),
+                _lists(*pairs, len(heads)),
                 _lists(*known, len(heads)),
             )
         )

@@ -114,8 +114,8 @@ class DenseTrainer:
         reached = graph.neighbours[heads]
         states = update(own, _first_sums(own, graph, heads, relations), None, activation)
         states = states * reached[..., None]
-        for place in range(1, self._work.num_layers):
-            own = of_layer(parameters, place)
+        for index in range(1, self._work.num_layers):
+            own = of_layer(parameters, index)
             sums = _sums(own, graph, states, reached, relations)
             # Every entity has its identity edge: what was reached stays reached.
             reached = (reached @ graph.neighbours > 0).to(states.dtype)
@@ -170,7 +170,7 @@ class _Graph:
         codes, pairs = np.unique(head * kinds + relation, return_inverse=True)
         sources, pair_relations = codes // kinds, codes % kinds
         count = len(codes)
-        places = np.arange(count)
+        rows = np.arange(count)
         columns = np.concatenate([head, size + relation])
         counts = np.zeros((size, size, kinds), np.float32)
         np.add.at(counts, (head, tail, relation), 1.0)
@@ -178,7 +178,7 @@ class _Graph:
         self.neighbours = (self.first_counts.sum(-1) > 0).float()
         self.pair_sources = torch.from_numpy(sources).to(device)
         self.to_pairs = _ZeroOne(
-            np.tile(places, 2), np.concatenate([sources, size + pair_relations]),
+            np.tile(rows, 2), np.concatenate([sources, size + pair_relations]),
             (count, size + kinds), device,
         )  # fmt: skip
         self.to_cells = _ZeroOne(

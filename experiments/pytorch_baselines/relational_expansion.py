@@ -182,10 +182,10 @@ def _number_new(rows: np.ndarray, keys: np.ndarray, count: int) -> tuple[np.ndar
     nodes = rows[keys]
     unknown = np.flatnonzero(nodes < 0)
     candidates = keys[unknown]
-    # One of equal keys wins the place in the table and stands for all.
-    places = np.arange(len(candidates), dtype=np.int32)
-    rows[candidates] = places
-    fresh = candidates[rows[candidates] == places]
+    # One of equal keys wins the entry of the table and stands for all.
+    numbers = np.arange(len(candidates), dtype=np.int32)
+    rows[candidates] = numbers
+    fresh = candidates[rows[candidates] == numbers]
     rows[fresh] = np.arange(count, count + len(fresh), dtype=np.int32)
     nodes[unknown] = rows[candidates]
     return nodes, fresh

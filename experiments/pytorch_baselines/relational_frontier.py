@@ -191,10 +191,10 @@ class _Passes:
         """Runs all layers."""
         states = [self._buffers.take("states 0", batch.layers[0].num_sources).zero_()]
         attention = []
-        for place, layer in enumerate(batch.layers):
-            own = of_layer(parameters, place)
+        for index, layer in enumerate(batch.layers):
+            own = of_layer(parameters, index)
             attention.append(self._attention(own, states[-1], batch, layer))
-            after = self._buffers.take(f"states {place + 1}", layer.num_nodes)
+            after = self._buffers.take(f"states {index + 1}", layer.num_nodes)
             for block in layer.incoming:
                 sums, _ = _sum_messages(own, states[-1], attention[-1].weights, block)
                 self._update(
@@ -238,16 +238,16 @@ class _Passes:
             return for_scores[rows, None] * score
 
         for_states: _GradientOf = at_end
-        for place in reversed(range(len(batch.layers))):
+        for index in reversed(range(len(batch.layers))):
             before = _LayerBefore(
-                of_layer(parameters.values, place),
-                of_layer(parameters.gradients, place),
-                batch.layers[place],
-                forward.states[place],
-                forward.attention[place],
+                of_layer(parameters.values, index),
+                of_layer(parameters.gradients, index),
+                batch.layers[index],
+                forward.states[index],
+                forward.attention[index],
             )
             # Two in turn: one is read where the other is written.
-            for_before = self._buffers.take(f"for states {place % 2}", len(before.states))
+            for_before = self._buffers.take(f"for states {index % 2}", len(before.states))
             for_sums = self._update_backward(before, for_states, for_before)
             for_code = self._attention_backward(before, batch.pairs, for_sums, for_before)
             _add_code_gradients(before.own, before.gradients, batch.relations, for_code)
@@ -287,9 +287,9 @@ class _Passes:
             for_logit, inner, for_inner = self._attend_gradients(
                 summed, states, own, of_source, of_code, weights, pairs
             )
-            for_source = sums_of_rows(for_inner, block.places, block.pair_offsets)
+            for_source = sums_of_rows(for_inner, block.positions, block.pair_offsets)
             mine = for_before[block.rows]
-            mine.add_(sums_of_rows(summed, block.places, block.pair_offsets, weights))
+            mine.add_(sums_of_rows(summed, block.positions, block.pair_offsets, weights))
             mine.addmm_(for_source, own["attention_source"].T)
             for_code.index_add_(0, pairs.codes, for_inner)
             gradients["attention_source"].addmm_(states[block.rows].T, for_source)

@@ -66,11 +66,11 @@ class TrainedParameters:
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.values.items()}
 
 
-def of_layer(parameters: Parameters, place: int) -> Parameters:
+def of_layer(parameters: Parameters, index: int) -> Parameters:
     """Views of a layer's own parameters, and what all layers share."""
     shared = {*GATE, "score"}
     return {
-        name: tensor if name in shared else tensor[place] for name, tensor in parameters.items()
+        name: tensor if name in shared else tensor[index] for name, tensor in parameters.items()
     }
 
 
@@ -114,14 +114,14 @@ def filtered_ranks(scores: Tensor, queries: RankingWork) -> np.ndarray:
         queries: answers, and the known entities that do not compete.
     """
 
-    def places(rows: tuple[np.ndarray, ...]) -> tuple[Tensor, Tensor]:
+    def cells(rows: tuple[np.ndarray, ...]) -> tuple[Tensor, Tensor]:
         owners = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         entities = np.concatenate([np.sort(row) for row in rows])
         index = torch.from_numpy(np.stack([owners, entities])).to(scores.device)
         return index[0], index[1]
 
-    answers = places(queries.answers)
+    answers = cells(queries.answers)
     targets = scores[answers][:, None]
-    competing = scores.index_put(places(queries.known), scores.new_tensor(-torch.inf))[answers[0]]
+    competing = scores.index_put(cells(queries.known), scores.new_tensor(-torch.inf))[answers[0]]
     better, tied = (competing > targets).sum(1), (competing == targets).sum(1)
     return (1.0 + better + 0.5 * tied).double().cpu().numpy()

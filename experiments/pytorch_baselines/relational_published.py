@@ -200,8 +200,8 @@ class _Model(torch.nn.Module):
         for name, tensor in self._gate().items():
             tensor.data.copy_(shared[name])
         layers = (
-            {name: tensor[place] for name, tensor in start.items()}
-            for place in range(work.num_layers)
+            {name: tensor[index] for name, tensor in start.items()}
+            for index in range(work.num_layers)
         )
         self.layers = torch.nn.ModuleList([_Layer(layer, work.activation) for layer in layers])
 

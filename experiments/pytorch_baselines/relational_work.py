@@ -15,7 +15,7 @@ EPSILON = 1e-8
 
 @dataclasses.dataclass(frozen=True)
 class RelationalWork:
-    """What is to be trained, a step a batch of queries. There is no dropout.
+    """What is to be trained, one step per batch of queries. There is no dropout.
 
     Entities are numbered 0..N-1. Of the relations 0..2R, those from R on are the inverses of the
     first R, and 2R is the identity. In layer l, with `act` and the layer's parameters,

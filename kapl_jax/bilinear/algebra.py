@@ -181,7 +181,7 @@ def symmetry_features(structures: np.ndarray) -> np.ndarray:
 
     Relation values r in R^K are grouped by the shape of r: how many blocks are 0 and how the others
     fall into classes of equal absolute value (for K = 4: 4, 3+1, 2+2, 2+1+1, 1+1+1+1, 3, 2+1, ...).
-    Two features a group tell whether some r in it makes G(r) ≠ 0 symmetric, and whether some
+    Two features per group tell whether some r in it makes G(r) ≠ 0 symmetric, and whether some
     r makes it antisymmetric. AutoSF (ICDE 2020) uses these 22 for K = 4; AutoBLM+'s code merges
     groups with the same number of zeros and of classes into 20.
 

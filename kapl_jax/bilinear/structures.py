@@ -45,7 +45,7 @@ def validate_structures(structures: np.ndarray) -> np.ndarray:
         raise ValueError(f"structures have the shape [n, K, K], found {array.shape}")
     num_blocks = array.shape[1]
     if not 1 <= num_blocks <= MAX_BLOCKS:
-        raise ValueError(f"a structure has 1 to {MAX_BLOCKS} blocks a side, found {num_blocks}")
+        raise ValueError(f"a structure has 1 to {MAX_BLOCKS} blocks per side, found {num_blocks}")
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"the entries of a structure are integers, found {array.dtype}")
     outside = array[(array < -num_blocks) | (array > num_blocks)]

@@ -21,7 +21,7 @@ SCENARIOS = ("user_cold", "item_cold", "user_and_item_cold")
 
 @dataclass(frozen=True)
 class Protocol:
-    """The numbers of the cold-start protocol.
+    """The settings of the cold-start protocol.
 
     Attributes:
         seed: Of the split of users and of the draw of query items.
@@ -29,7 +29,7 @@ class Protocol:
         max_ratings: Users with more ratings are left out.
         query_items: Ratings of each user that form the query set; the others support.
         train_share: Share of the users that are trained on.
-        valid_share: Share of the users that candidates are chosen on; the rest are test users.
+        valid_share: Share of the users that structures are selected on; the rest are test users.
         scenario: What is new in validation and test tasks. `user_cold`: the user. `item_cold`:
             the items, which are those from `new_items_since` on; training keeps the earlier ones
             of all users. `user_and_item_cold`: both.
@@ -46,7 +46,7 @@ class Protocol:
     new_items_since: int = 1998
 
     def __post_init__(self) -> None:
-        """Check the numbers against each other; messages name the flags that set them.
+        """Check the settings against each other; messages name the flags that set them.
 
         Raises:
             UserError: They leave no support, no query, no user or no split, or the scenario is
@@ -181,7 +181,7 @@ def _left_out(ratings: Ratings, used: Set[int], protocol: Protocol) -> tuple[str
     reasons = [f"{few} with fewer than {protocol.min_ratings} ratings"] * (few > 0)
     reasons += [f"{many} with more than {protocol.max_ratings} ratings"] * (many > 0)
     others = len(unused) - few - many
-    reasons += [f"{others} with too few of known or of new items"] * (others > 0)
+    reasons += [f"{others} with too few known or new items"] * (others > 0)
     return (f"{ratings.path}: {_users(len(unused))} left out: {', '.join(reasons)}",)
 
 

@@ -99,7 +99,7 @@ def refuse_header(
     found = next((row for row in _headers(columns) if not _used(_row(columns, row), others)), None)
     if found is not None:
         words = quote(" ".join(_row(columns, found)))
-        raise header_error(file, words, "a triple; take the line away", found)
+        raise header_error(file, words, "a triple; remove the line", found)
     if not is_header(first):
         return None
     return (

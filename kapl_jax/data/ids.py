@@ -62,7 +62,7 @@ def _malformed_id(
     )
     cell, kind = columns[column][row], kinds[column]
     if row == 0 and len(columns) == 3 and is_header([column[0] for column in columns]):
-        return header_error(file, quote(file.lines[0].strip()), "ids; take the line away")
+        return header_error(file, quote(file.lines[0].strip()), "ids; remove the line")
     if _INTEGER.fullmatch(cell):
         return _out_of_range(file, row, kind, quote(cell), counts[column])
     return file.error(row, f"{kind} id {quote(cell)}", "an integer")

@@ -164,5 +164,5 @@ def _refuse_list_header(
         return
     if not any((split.triples[:, columns] == first).any() for split in splits.values()):
         found = f"the header {quote(names.names[first])}"
-        expected = "a name; take the line away"
+        expected = "a name; remove the line"
         raise line_error(names.path, int(names.lines[first]), found, expected)

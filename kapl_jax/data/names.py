@@ -45,7 +45,7 @@ def numbered_names(file: TextFile, kind: str, *, ids_first: bool = False) -> Nam
         others = _names_and_ids(file, kind, ids_first=not ids_first)
         names, ids = others if _are_all(others[1]) else (names, ids)
     if not ids[0].isdecimal() and is_list_header((names[0], ids[0])):
-        expected = f"{kind} and its id; take the line away"
+        expected = f"{kind} and its id; remove the line"
         raise header_error(file, quote(file.lines[0].strip()), expected)
     numbers = parse_ids(file, [ids], (kind,), (len(ids),))[:, 0]
     order = np.argsort(numbers, kind="stable")

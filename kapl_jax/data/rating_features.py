@@ -106,9 +106,9 @@ def _warnings(
     if unrated:
         count, first = f"{len(unrated)} of {len(rows.names)} {noun}s", quote(rows.names[unrated[0]])
         line = rows.lines[unrated[0]]
-        warnings.append(f"{rows.path}:{line}: {count} are unknown to the ratings; first {first}")
+        warnings.append(f"{rows.path}:{line}: {count} have no ratings; the first is {first}")
     if -1 in rows_of_names:
         count = f"{rows_of_names.count(-1)} of {len(rows_of_names) - len(unrated)} rated {noun}s"
         first = quote(names[rows_of_names.index(-1)])
-        warnings.append(f"{rows.path}: {count} are missing, taken as unseen; first {first}")
+        warnings.append(f"{rows.path}: {count} are missing, taken as unseen; the first is {first}")
     return tuple(warnings)

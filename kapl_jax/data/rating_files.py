@@ -143,7 +143,7 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
     try:
         header = [cell.strip() for cell in next(reader)]
         _check_header(file.path, header, expected)
-        # One flat list of strings: a list a line would keep the garbage collector busy.
+        # One flat list of strings: a list per line would keep the garbage collector busy.
         cells, lines = [], array("q")
         for row in reader:
             if len(row) != len(header):
@@ -151,8 +151,10 @@ def read_csv(path: Traversable, expected: str) -> CsvTable:
             cells += row
             lines.append(reader.line_num)
     except csv.Error as error:
-        found = f"text that is no CSV ({shortened(str(error))})"
-        raise line_error(file.path, reader.line_num, found, "quoted cells that end") from None
+        found = f"text that is not CSV ({shortened(str(error))})"
+        raise line_error(
+            file.path, reader.line_num, found, "quoted cells that are closed"
+        ) from None
     if not lines:
         raise line_error(file.path, 1, "nothing after the header", f"a line of {expected}")
     columns = {

@@ -100,7 +100,7 @@ def _unusable(cell: str, line: int, low: float, high: float) -> tuple[str, str]:
     is_number = NUMBER.fullmatch(cell) is not None
     expected = "a number" if high == _LARGEST and not is_number else f"{low:g} to {high:g}"
     if line == 1 and cell[:1].isalpha():
-        return f"the rating {quote(cell)}", f"{expected}; if this is a header, take it away"
+        return f"the rating {quote(cell)}", f"{expected}; if this is a header, remove it"
     return f"the rating {quote(cell)}", expected
 
 

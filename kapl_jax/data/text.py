@@ -110,7 +110,7 @@ def split_columns(file: TextFile, columns: tuple[str, ...]) -> list[list[str]]:
         UserError: A line is blank, or has more or fewer columns.
     """
     split = _split_at_tabs if "\t" in file.lines[0] else str.split
-    # One flat list of strings: a list a line would keep the garbage collector busy.
+    # One flat list of strings: a list per line would keep the garbage collector busy.
     cells: list[str] = []
     for row, line in enumerate(file.lines):
         found = split(line)

@@ -152,8 +152,8 @@ def _user_features(cells: dict[str, str], table: FeatureTable, source: str) -> U
         stripped = map(str.strip, cells.get(name, "").split(_VALUE_SEPARATOR))
         values = tuple(filter(None, stripped))
         warnings += [
-            f"{source}: training never showed {name} {quote(value)}, taken as unseen; "
-            f"it showed {listing(list(vocabulary))}"
+            f"{source}: {name} {quote(value)} does not occur in training, taken as unseen; "
+            f"known are {listing(list(vocabulary))}"
             for value in values
             if value not in vocabulary
         ]

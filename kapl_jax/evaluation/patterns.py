@@ -39,8 +39,8 @@ class RelationPatterns:
     """The kind of every relation.
 
     Attributes:
-        pattern: One of `PATTERNS` a relation.
-        cardinality: One of `CARDINALITIES` a relation.
+        pattern: One of `PATTERNS` per relation.
+        cardinality: One of `CARDINALITIES` per relation.
     """
 
     pattern: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The section of the report on the chosen model by relation pattern, cardinality and relation."""
+"""The section of the report on the best model by relation pattern, cardinality and relation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def by_relation(runs: Mapping[str, Run]) -> Section | None:
                 blocks += _tables(run, in_brackets(label))
     if not blocks:
         return None
-    lead = "Where the chosen model is strong and where it is not, in test, mean over seeds."
+    lead = "Where the best model is strong and where it is not: test metrics, mean over seeds."
     return Section("relations", "By relation", lead, blocks)
 
 

@@ -73,7 +73,7 @@ class ChoiceSpace:
         return {"structure": self.values(candidate), "formula": self.describe(candidate)}
 
     def read(self, record: Mapping[str, Any]) -> np.ndarray:
-        """Return the candidate of such a record.
+        """Return the structure of such a record.
 
         Raises:
             LookupError: It lacks an axis.
@@ -87,7 +87,7 @@ class ChoiceSpace:
         return {name: axis[index] for name, axis, index in chosen}
 
     def candidate(self, values: dict[str, str | int]) -> np.ndarray:
-        """Return the candidate of values by name, `int8[axes]`."""
+        """Return the structure of values by name, `int8[axes]`."""
         indices = [
             axis.index(values[name]) for name, axis in zip(self.names, self.axes, strict=True)
         ]

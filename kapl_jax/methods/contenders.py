@@ -13,11 +13,11 @@ from kapl_jax.search.stage import Outcome
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """A structure that is tuned and trained at the final size.
+    """A structure of the final comparison, tuned and trained at the final size.
 
     Attributes:
         name: The preset's name, or `searched-1` and so on.
-        structure: The candidate's array.
+        structure: Its array.
         searched: Whether the search found it (or the user gave it) rather than the literature.
     """
 

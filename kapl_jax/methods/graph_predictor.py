@@ -21,12 +21,12 @@ _UNKNOWN = "?"
 class GraphQuestion(Settings):
     """A query, or a file of them."""
 
-    head: str = setting("", "Head entity; the tail is asked.")
+    head: str = setting("", "Head entity; the tail is asked for.")
     relation: str = setting("", "Relation of the query.")
-    tail: str = setting("", "Tail entity; the head is asked.")
+    tail: str = setting("", "Tail entity; the head is asked for.")
     queries: str = setting(
         "",
-        "File with a query per line: head, relation, tail; ? for the one that is asked.",
+        "File with one query per line: head, relation and tail, with ? for what is asked for.",
         path=True,
     )
     top: int = setting(10, "Answers shown for each query.", low=1)
@@ -49,11 +49,13 @@ class GraphExplanationQuestion(Settings):
 
     head: str = setting("", "Head entity of a query.")
     relation: str = setting("", "Relation of a query.")
-    tail: str = setting("", "Tail entity: the answer to explain, or what is known.")
+    tail: str = setting(
+        "", "Tail entity: with --head the answer to explain, without it the head is asked for."
+    )
     top: int = setting(3, "Answers to explain.", low=1)
     rules: bool = setting(False, "Show the rules of the model's paths.")
     explained_answers: int = setting(
-        1000, "Right validation answers whose paths make rules.", low=1
+        1000, "Right validation answers whose paths are turned into rules.", low=1
     )
 
     def query(self) -> tuple[Query, str | None]:
@@ -124,7 +126,7 @@ class GraphPredictor:
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Read queries from a file: head, relation and tail in columns, `?` for the end that is asked.
+    """Read queries from a file: head, relation and tail in columns, `?` for what is asked for.
 
     Columns are separated by tabs, or by blanks where a line has no tab; empty lines are left out.
 
@@ -152,7 +154,9 @@ def _query(head: str, relation: str, tail: str, instead: str) -> Query:
         raise UserError(f"--relation: missing; give --relation with --head or --tail, or {instead}")
     if bool(head) == bool(tail):
         given = "both" if head else "neither"
-        raise UserError(f"--head, --tail: {given} given, expected exactly one; the other is asked")
+        raise UserError(
+            f"--head, --tail: {given} given, expected exactly one; the other is asked for"
+        )
     end = f"--head={head}" if head else f"--tail={tail}"
     return Query(head or None, relation, tail or None, f"{end} --relation={relation}")
 
@@ -162,7 +166,7 @@ def _parse(line: str, source: str) -> Query:
     if len(columns) != 3:
         raise UserError(
             f"{source}: found {len(columns)} columns, expected 3: head, relation, tail, with "
-            f"{_UNKNOWN} for the one that is asked"
+            f"{_UNKNOWN} for what is asked for"
         )
     head, relation, tail = columns
     if (head == _UNKNOWN) == (tail == _UNKNOWN) or relation == _UNKNOWN:

@@ -85,7 +85,7 @@ class Method:
         suggested: By the name of a data set, settings that fit it better than the defaults.
         objective: Returns the metric that is searched for.
         stages: What is trained between search and tuning.
-        relaxation: Trains a relaxed candidate and returns its discretisations, best guess first,
+        relaxation: Trains a relaxed structure and returns its discretisations, best guess first,
             for the differentiable searcher; None where there is none.
         count: Returns the number of parameters of a model, given the data, the structure as
             results.json holds it and the variables' shapes, of a population of one.

@@ -72,8 +72,8 @@ class ModelStore:
             tag = load_tag(self._best)
             if tag is None:
                 raise UserError(
-                    f"{self._best}: there is no model; give the command of the run, which trains "
-                    "what is missing"
+                    f"{self._best}: there is no model; give the command of the run again, which "
+                    "trains what is missing"
                 )
             return load_pytree(self._best), tag
         except DamagedCheckpoint as error:

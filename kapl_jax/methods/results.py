@@ -39,7 +39,7 @@ class Finished:
 
     Attributes:
         pipeline: Of the run.
-        contenders: What was compared.
+        contenders: The contenders.
         outcomes: The outcomes of each contender's seeds, by name.
     """
 

@@ -45,7 +45,7 @@ class SearchSettings(Settings):
     dataset: str = setting("", "Registered data set or a folder.")
     data_dir: str = setting(
         "",
-        "Folder of registered data; else $KAPL_DATA, the cache, a download.",
+        "Folder of registered data, searched first; then $KAPL_DATA, the user's cache, a download.",
         path=True,
         identity=False,
     )
@@ -55,44 +55,64 @@ class SearchSettings(Settings):
     seed: int = setting(0, "Seed of the search and of all training.", low=0, high=2**31 - 1)
 
     searcher: str = setting("random", "How structures are proposed.")
-    candidates: int = setting(64, "Structures to train in the search, at least.", low=1)
+    candidates: int = setting(64, "Least number of structures to train in the search.", low=1)
     round_size: int = setting(
-        32, "Structures asked for and trained at a time.", low=1, high=100_000
+        32,
+        "Structures proposed and trained together, in each round of the search.",
+        low=1,
+        high=100_000,
     )
-    warm_start: bool = setting(
-        True, "Start evolution from the presets, too: search among and beyond what is known."
-    )
+    warm_start: bool = setting(True, "Start the evolutionary search from the presets, too.")
     structure: str = setting("", "Skip the search: preset names or structures, separated by '|'.")
-    epochs: int = setting(30, "Epochs of a structure in the search and in tuning.", low=1)
+    epochs: int = setting(30, "Epochs per structure in the search and in tuning.", low=1)
     evaluate_search_every: int = setting(
-        0, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
+        0,
+        "Epochs between validations in the search and in tuning, of which the best counts; "
+        "0: validate once, after the last epoch.",
+        low=0,
     )
     halving_rungs: int = setting(
-        1, "Rungs of successive halving in the search; 1 is none.", low=1, high=20
+        1, "Rungs of successive halving in the search; 1: no halving.", low=1, high=20
     )
-    halving_factor: int = setting(3, "Each rung keeps one structure in so many.", low=2, high=1000)
+    halving_factor: int = setting(
+        3, "Each rung of successive halving keeps one structure in this many.", low=2, high=1000
+    )
     one_shot_pool: int = setting(
         512, "Structures that a supernet scores at a time.", low=2, high=100_000
     )
     one_shot_epochs: int = setting(60, "Epochs of the supernet.", low=1)
 
     finalists: int = setting(
-        8, "Searched structures that go on to tuning and the end.", low=1, high=100_000
+        8,
+        "Best structures of the search that go on to tuning and the final stage.",
+        low=1,
+        high=100_000,
     )
-    presets: str = setting("all", "Presets to compare with: 'all', 'none' or names with commas.")
+    presets: str = setting(
+        "all", "Presets to compare with: 'all', 'none', or names separated by commas."
+    )
     tuning_samples: int = setting(
-        8, "Hyperparameters tried per structure; 1: those of the search.", low=1, high=10_000
+        8,
+        "Sets of hyperparameters tried per structure; 1: only that of the search.",
+        low=1,
+        high=10_000,
     )
-    final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
-    evaluate_every: int = setting(10, "Epochs between validations at the end.", low=1)
-    seeds: int = setting(3, "Seeds of each structure at the end.", low=1, high=10_000)
+    final_epochs: int = setting(
+        60, "Most epochs in the final stage; validation selects the best.", low=1
+    )
+    evaluate_every: int = setting(10, "Epochs between validations in the final stage.", low=1)
+    seeds: int = setting(3, "Seeds per structure in the final stage.", low=1, high=10_000)
 
     chunk_size: int = setting(
-        0, "Most candidates on the devices at once; 0: memory decides.", low=0, identity=False
+        0,
+        "Most individuals on the devices at once; 0: as many as suit the devices.",
+        low=0,
+        identity=False,
     )
     precision: str = setting(
         "default",
-        "Matrix products in training: the device's own, or named. Ranks are always of float32.",
+        "Precision of matrix products in training; 'default' is the device's own. Validation, test "
+        "and answers are always in float32.",
         choices=PRECISIONS,
     )
     cpu_devices: int = setting(
@@ -139,6 +159,7 @@ class GraphSettings(SearchSettings):
 
     unseen_entities: str = setting(
         "error",
-        "Entities that only validation or test has: refused, kept, or their triples dropped.",
+        "What to do with entities that only validation or test has: refuse them, keep them, "
+        "or drop their triples.",
         choices=UNSEEN_ENTITIES,
     )

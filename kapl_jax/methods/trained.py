@@ -28,7 +28,7 @@ class TrainedModel:
         method: Its method.
         settings: Of the run.
         data: What it was trained on.
-        structure: Its candidate.
+        structure: Its array.
         variables: Of the model.
         test: Its metrics in test, mean over seeds, as far as they are known.
     """

@@ -36,8 +36,10 @@ class AskSettings(Settings):
     """Which finished run is asked; a program that asks its model adds what it asks."""
 
     workdir: str = setting("", "Run directory of a finished run.", path=True)
-    data_dir: str = setting("", "Folder of registered data, as for the run.", path=True)
-    dataset: str = setting("", "Name or path of the data; by default where the run had them.")
+    data_dir: str = setting(
+        "", "Folder of registered data, as for the run that trained the model.", path=True
+    )
+    dataset: str = setting("", "Name or path of the data; by default those that the run found.")
     compilation_cache: str = cache_setting()
 
     @property
@@ -83,7 +85,7 @@ def settings_of(run: Run, kind: type[S], of_data: Kind, source: DataSource) -> S
             lay = path if isinstance(path, str) else dataset
             raise UserError(
                 f"{run.path}: found no data at {lay}, where the run had them; give --dataset=PATH "
-                "of where they are now"
+                "to say where they are now"
             )
     return dataclasses.replace(settings, dataset=dataset, data_dir=source.data_dir or "")
 
@@ -102,8 +104,8 @@ def check_trained_on(run: Run, found: Mapping[str, Any], kind: str) -> None:
     recorded = run.config.get("dataset", {})
     if "digest" not in recorded:
         raise UserError(
-            f"{run.path / CONFIG}: dataset: digest: missing, so that the data of the training "
-            "cannot be told from others; train again"
+            f"{run.path / CONFIG}: dataset: digest: missing, so that it cannot be "
+            "checked that the data are those of the training; train again"
         )
     differences = differing_data(recorded, found)
     if differences:

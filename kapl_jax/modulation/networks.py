@@ -1,7 +1,7 @@
 """Modulation by small networks, the larger space of ColdNAS+ (Wu et al., TPAMI 2026).
 
 At each position the modulation is a function R^(1+4) -> R, the same for every coordinate: a small
-network g(x, φ1..φ4) whose weights are the candidate, found by search and fixed in training. So much
+network g(x, φ1..φ4) whose weights are the structure, found by search and fixed in training. So much
 is known from the paper's abstract; sizes and parametrisation here are ours.
 """
 

@@ -1,6 +1,6 @@
 """What a layer may be made of, as data: activations, messages, aggregations, gate, attention width.
 
-A program is compiled for what is *offered*; a candidate chooses among it by its index there. Where
+A program is compiled for what is *offered*; a structure chooses among it by its index there. Where
 only one thing is offered, nothing else is computed. `searched_layer` makes the layer.
 """
 
@@ -35,7 +35,7 @@ class Offered:
 
     @property
     def axes(self) -> tuple[tuple[str | int, ...], ...]:
-        """The alternatives in the order in which a candidate chooses."""
+        """The alternatives in the order in which a structure chooses."""
         return (
             self.activations, self.messages, self.aggregations, self.gates, self.attention_dims
         )  # fmt: skip
@@ -43,7 +43,7 @@ class Offered:
 
 @flax.struct.dataclass
 class Choices:
-    """One candidate's choices: int32[] each, indices in `Offered`."""
+    """One structure's choices: int32[] each, indices in `Offered`."""
 
     activation: jax.Array
     message: jax.Array
@@ -52,9 +52,9 @@ class Choices:
     attention_dim: jax.Array
 
 
-def choices(candidate: jax.Array) -> Choices:
-    """Return the choices of a candidate int[>= 5], in the order of `Offered.axes`."""
-    return Choices(*(candidate[index] for index in range(5)))
+def choices(structure: jax.Array) -> Choices:
+    """Return the choices of a structure int[>= 5], in the order of `Offered.axes`."""
+    return Choices(*(structure[index] for index in range(5)))
 
 
 def choose(index: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
@@ -66,6 +66,6 @@ def choose(index: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
 
 
 def attention_mask(offered: Offered, chosen: Choices) -> jax.Array:
-    """Return which of the widest attention's units the candidate has, bool[A]."""
+    """Return which of the widest attention's units the structure has, bool[A]."""
     widths = jnp.array(offered.attention_dims)
     return jnp.arange(max(offered.attention_dims)) < widths[chosen.attention_dim]

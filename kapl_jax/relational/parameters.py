@@ -22,7 +22,7 @@ class RelationalModel(nn.Module):
         num_relations: R, of the data; the layers know 2R + 1.
         num_layers: L.
         hidden_dim: D.
-        offered: What the layers are made of; A is the widest attention.
+        offered: The alternatives that layers are made of; A is the widest attention.
         samples: Whether a query chooses the nodes it keeps (AdaProp).
     """
 
@@ -40,7 +40,7 @@ class RelationalModel(nn.Module):
         `attention_query` [L, D, A], `attention_bias`, `attention_out` [L, A] and
         `attention_out_bias` [L]; `message` [L, D, D]; `gate_input`, `gate_hidden` [D, 3D] and
         `gate_input_bias`, `gate_hidden_bias` [3D], in the order reset, update, new; `score` [D];
-        where nodes are chosen `sampling` [L, D]; then what only some alternatives have, see
+        with AdaProp `sampling` [L, D]; then what only some alternatives have, see
         `_of_alternatives`.
         """
         layers, hidden, uniform = self.num_layers, self.hidden_dim, self._uniform

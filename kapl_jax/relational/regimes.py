@@ -257,7 +257,7 @@ class AdaPropRegime:
         drop: Drop,
         key: jax.Array,
     ) -> jax.Array:
-        """Return the log-loss; nodes are chosen with noise; see `Regime`."""
+        """Return the log-loss; nodes are selected with noise; see `Regime`."""
         heads, relations = step
         reached = adaprop_layers.propagate(
             layer, parameters, shared.graph, heads, relations, shared.limits, drop, key

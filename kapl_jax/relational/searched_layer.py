@@ -28,11 +28,11 @@ _SMALLEST_VARIANCE = 1e-6
 
 
 def searched_layer(offered: Offered, chosen: Choices) -> Layer:
-    """Return the layer that a candidate is made of; queries are their relations, int[B].
+    """Return the layer that a structure is made of; queries are their relations, int[B].
 
     Args:
-        offered: What the program knows.
-        chosen: The candidate's choices, which may be traced.
+        offered: The alternatives that the program knows.
+        chosen: The structure's choices, which may be traced.
     """
     messages = [MESSAGES[name] for name in offered.messages]
 

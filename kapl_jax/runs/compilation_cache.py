@@ -36,8 +36,8 @@ def cache_setting() -> Any:
     """Declare the field of a settings dataclass that `use_compilation_cache` takes."""
     return setting(
         "",
-        "Folder for compiled programs, or 'none'; else $JAX_COMPILATION_CACHE_DIR, the user's "
-        "cache.",
+        "Folder for compiled programs, or 'none'; by default $JAX_COMPILATION_CACHE_DIR, or "
+        "else the user's cache.",
         path=True,
         identity=False,
     )

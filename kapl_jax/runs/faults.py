@@ -25,7 +25,7 @@ def describe_fault(error: BaseException) -> str | None:
     machine itself is at fault: a full disk, a read-only file system.
     """
     if isinstance(error, MemoryError):
-        return f"not enough memory ({one_line(error) or 'no more is to be had'})"
+        return f"not enough memory ({one_line(error) or 'no more is available'})"
     for number, cause in enumerate(_causes(error)):
         found = _as_os_error(cause)
         if found is not None and (number == 0 or found.errno in _TELLING):

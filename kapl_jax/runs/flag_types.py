@@ -19,14 +19,14 @@ class FlagType(flags.ArgumentParser[Any]):
         Args:
             shown: What stands for a value in `--help`.
             expected: What a value should have been, for the message where it is not.
-            read: Returns the value of a text. Raises ValueError.
+            read: Returns the value of text. Raises ValueError.
         """
         self.shown = shown
         self.syntactic_help = expected
         self._read = read
 
     def parse(self, argument: Any) -> Any:
-        """Return the value of a text; a default comes as a value already."""
+        """Return the value of text; a default comes as a value already."""
         if not isinstance(argument, str):
             return argument
         try:
@@ -56,5 +56,5 @@ def _yes_or_no(text: str) -> bool:
 SWITCH = FlagType("yes|no", "yes or no", _yes_or_no)
 INTEGER = FlagType("INTEGER", "a whole number", int)
 NUMBER = FlagType("NUMBER", "a number", float)
-TEXT = FlagType("TEXT", "a text", str)
+TEXT = FlagType("TEXT", "text", str)
 PATH = FlagType("PATH", "a path", str)

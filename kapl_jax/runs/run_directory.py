@@ -218,7 +218,7 @@ def _refuse_bytes(folder: Path) -> None:
         str(folder.absolute()).encode()
     except UnicodeEncodeError:
         raise UserError(
-            f"{folder.absolute()}: found a path with bytes that are no UTF-8, expected a text; "
+            f"{folder.absolute()}: found a path with bytes that are not UTF-8, expected text; "
             "give another --workdir"
         ) from None
 

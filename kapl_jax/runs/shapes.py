@@ -47,7 +47,7 @@ def texts(value: Any) -> bool:
 
 
 def structure(value: Any) -> bool:
-    """A candidate: an array, or choices by name."""
+    """A structure: an array, or choices by name."""
     return isinstance(value, dict) or array(value)
 
 

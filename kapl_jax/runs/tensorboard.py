@@ -163,7 +163,7 @@ class _Scalars:
             if math.isfinite(rounded):
                 found[f"{stage}/{name}"] = rounded
         score = found.get(f"{stage}/candidate_score")
-        # A candidate that was dropped early was not trained as long as those it would be held to.
+        # A structure that was dropped early was not trained as long as those it would be held to.
         if score is not None and event.get("complete", True):
             self._best[stage] = max(score, self._best.get(stage, score))
             found[f"{stage}/best_score"] = self._best[stage]

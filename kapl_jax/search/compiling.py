@@ -59,7 +59,7 @@ def matmul_precision(name: str, platform: str = "") -> Iterator[None]:
             raise
         reason = one_line(error)[:200]
         raise UserError(
-            f"--precision={name}: the device cannot compute the training so ({reason}); "
+            f"--precision={name}: the device cannot train in this precision ({reason}); "
             "expected default or float32"
         ) from None
 

@@ -76,7 +76,7 @@ class StructureSpace(Space, Protocol):
         ...
 
     def read(self, record: Mapping[str, Any]) -> np.ndarray:
-        """Return the candidate of such a record.
+        """Return the structure of such a record.
 
         Raises:
             LookupError: It lacks something.

@@ -231,7 +231,7 @@ class Stage:
                 return False
             text = one_line(error)[:200]
             raise UserError(
-                f"{self.name}: one candidate is too large for the memory of the device, expected "
+                f"{self.name}: one individual is too large for the memory of the device, expected "
                 f"smaller dimensions or batches ({text})"
             ) from None
         return True

@@ -21,7 +21,7 @@ from kapl_jax.search.programs import Placement, Programs, bytes_of, is_resident,
 
 P = TypeVar("P", bound=Problem)
 T = TypeVar("T")
-# On CPUs a small chunk a core stays in its cache: larger ones were measured to be slower. So many
+# On CPUs a small chunk per core stays in its cache: larger ones were measured to be slower. So many
 # individuals, fewer where their states are large, but not one alone, which compiles to worse code.
 _CPU_CHUNK_PER_DEVICE = 4
 _CPU_SMALLEST_CHUNK = 2

@@ -36,8 +36,8 @@ def test_validate_does_not_alias_an_int8_input():
         ([[1, 0], [0, 3]], r"lie in -2\.\.2, found 3"),
         ([[1, 0], [0, -3]], "found -3"),
         ([[1.0, 0.0], [0.0, 2.0]], "integers, found float64"),
-        (np.zeros((0, 0), int), "1 to 6 blocks a side, found 0"),
-        (np.zeros((7, 7), int), "1 to 6 blocks a side, found 7"),
+        (np.zeros((0, 0), int), "1 to 6 blocks per side, found 0"),
+        (np.zeros((7, 7), int), "1 to 6 blocks per side, found 7"),
     ],
 )
 def test_validate_refuses(structure, message):
@@ -115,7 +115,7 @@ def test_random_structures_have_the_sizes_asked_for(num_blocks):
 
 
 def test_random_structures_are_uniform():
-    """Of size 1 with K = 2 there are 4 places, 2 relation blocks, 2 signs: 16, equally likely."""
+    """Of size 1 with K = 2 there are 4 entries, 2 relation blocks, 2 signs: 16, equally likely."""
     drawn = random_structures(np.random.default_rng(0), 2, np.ones(16_000, int))
     _, counts = np.unique(drawn.reshape(-1, 4), axis=0, return_counts=True)
     assert len(counts) == 16

@@ -79,7 +79,7 @@ def test_signals_at_random_moments(tmp_path, undisturbed, method):
 
 
 def assert_nothing_was_trained_twice(workdir: Path, where: str) -> None:
-    """Check that the search, whose rounds are a chunk each, went through its epochs in order."""
+    """Check that the search, whose rounds are one chunk each, went through its epochs in order."""
     reached: dict[int, int] = {}
     for event in map(json.loads, record(workdir).splitlines()):
         if (event["event"], event["stage"]) == ("epoch", "search"):

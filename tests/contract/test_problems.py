@@ -90,9 +90,9 @@ def assert_equal_up_to_rounding(found, expected, rows=slice(None)):
 @pytest.mark.parametrize("name", CASES)
 def test_alone_as_in_company(name):
     setup = setup_of(name)
-    for place in (0, 3):
-        alone = setup.train([setup.individuals[place]])
-        assert_equal_up_to_rounding(alone, setup.together, slice(place, place + 1))
+    for index in (0, 3):
+        alone = setup.train([setup.individuals[index]])
+        assert_equal_up_to_rounding(alone, setup.together, slice(index, index + 1))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -174,7 +174,7 @@ def test_programs_ask_a_method_that_is_one_value(run_of, compiled):
     asked = ("--workdir=run", "--at=2")
     done = run_program(folder, PROGRAM.format("predict"), *asked, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    powers = {power: 5 - place for place, power in enumerate(POWERS)}
+    powers = {power: 5 - index for index, power in enumerate(POWERS)}
     expected = sum(weight * 2.0 ** powers[p] for p, weight in results["terms"].items())
     assert json.loads(done.stdout)["value"] == pytest.approx(expected)
     done = run_program(folder, PROGRAM.format("explain"), *asked)

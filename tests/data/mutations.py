@@ -30,8 +30,8 @@ def _two_places(size: int, rng: np.random.Generator) -> tuple[int, int]:
 
 def flip(data: bytes, rng: np.random.Generator) -> bytes:
     changed = bytearray(data)
-    for place in rng.integers(0, len(data), rng.integers(1, 4)):
-        changed[place] ^= 1 << rng.integers(8)
+    for index in rng.integers(0, len(data), rng.integers(1, 4)):
+        changed[index] ^= 1 << rng.integers(8)
     return bytes(changed)
 
 
@@ -41,8 +41,8 @@ def cut_out(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def insert(data: bytes, rng: np.random.Generator) -> bytes:
-    place = rng.integers(0, len(data) + 1)
-    return data[:place] + _odd(rng) + data[place:]
+    index = rng.integers(0, len(data) + 1)
+    return data[:index] + _odd(rng) + data[index:]
 
 
 def truncate(data: bytes, rng: np.random.Generator) -> bytes:
@@ -62,8 +62,8 @@ def _lines(change: Callable[[list[bytes], np.random.Generator], list[bytes]]) ->
 
 
 def _drop(lines: list[bytes], rng: np.random.Generator) -> list[bytes]:
-    place = rng.integers(len(lines))
-    return lines[:place] + lines[place + 1 :]
+    index = rng.integers(len(lines))
+    return lines[:index] + lines[index + 1 :]
 
 
 def _double(lines: list[bytes], rng: np.random.Generator) -> list[bytes]:
@@ -71,13 +71,13 @@ def _double(lines: list[bytes], rng: np.random.Generator) -> list[bytes]:
 
 
 def _swap(lines: list[bytes], rng: np.random.Generator) -> list[bytes]:
-    return [lines[place] for place in rng.permutation(len(lines))]
+    return [lines[index] for index in rng.permutation(len(lines))]
 
 
 def _cell(lines: list[bytes], rng: np.random.Generator) -> list[bytes]:
     """Replace, drop or add a cell of one line."""
-    place = rng.integers(len(lines))
-    lines[place] = _change_cell(lines[place], rng.integers(8), rng.integers(3), _odd(rng))
+    index = rng.integers(len(lines))
+    lines[index] = _change_cell(lines[index], rng.integers(8), rng.integers(3), _odd(rng))
     return lines
 
 

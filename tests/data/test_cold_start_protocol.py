@@ -133,7 +133,7 @@ def test_divided_items_leave_users_out():
     ratings = ratings_of([10] * 20 + [4])
     protocol = dataclasses.replace(SMALL, scenario="item_cold")
     _, warnings = make_tasks(ratings, YEARS, protocol)
-    expected = "1 user left out: 1 with too few of known or of new items"
+    expected = "1 user left out: 1 with too few known or new items"
     assert warnings == (f"ratings.csv: {expected}",)
 
 

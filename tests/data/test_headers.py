@@ -90,7 +90,7 @@ def test_header_in_any_file(folder, writer, split, mark):
     if not path.exists():
         return
     prepend(path, "subject\trelation\tobject", mark)
-    expected = "found the header 'subject relation object', expected a triple; take the line away"
+    expected = "found the header 'subject relation object', expected a triple; remove the line"
     assert error_of(read_graph, folder) == f"{path}:1: {expected}"
 
 
@@ -150,7 +150,7 @@ def test_header_between_triples(folder):
     write_plain(folder, small_graph())
     write(folder / "train.txt", ["a\tlikes\tb", "h\tr\tt", "b\tlikes\ta"])
     assert error_of(read_graph, folder) == (
-        f"{folder / 'train.txt'}:2: found the header 'h r t', expected a triple; take the line away"
+        f"{folder / 'train.txt'}:2: found the header 'h r t', expected a triple; remove the line"
     )
 
 
@@ -195,7 +195,7 @@ def test_a_name_that_is_such_a_word_may_come_first_in_a_list(folder):
     assert parsed.warnings == ()
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize(
     ("file", "line"),
     [
@@ -204,14 +204,14 @@ def test_a_name_that_is_such_a_word_may_come_first_in_a_list(folder):
         ("test2id.txt", "h t r"),
     ],
 )
-def test_header_of_openke_files(folder, file, line, place):
+def test_header_of_openke_files(folder, file, line, index):
     write_openke(folder, small_graph())
     path = folder / file
     lines = path.read_text().splitlines()
-    write(path, [*lines[:place], line, *lines[place:]])
-    if place:
+    write(path, [*lines[:index], line, *lines[index:]])
+    if index:
         path.write_text(path.read_text().replace(lines[0], str(len(lines)), 1))
-    assert error_of(read_graph, folder).startswith(f"{path}:{1 + place}: found ")
+    assert error_of(read_graph, folder).startswith(f"{path}:{1 + index}: found ")
 
 
 @pytest.mark.parametrize(

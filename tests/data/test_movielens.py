@@ -122,9 +122,9 @@ def test_features_that_do_not_fit_the_ratings_are_counted(tmp_path):
     append(folder / "movies.dat", "3::New (1999)::War")
     users = folder / "users.dat"
     assert read_movielens_dat(folder).warnings == (
-        f"{users}:10: 2 of 11 users are unknown to the ratings; first '10'",
-        f"{users}: 1 of 10 rated users are missing, taken as unseen; first '0'",
-        f"{folder / 'movies.dat'}:4: 1 of 4 items are unknown to the ratings; first '3'",
+        f"{users}:10: 2 of 11 users have no ratings; the first is '10'",
+        f"{users}: 1 of 10 rated users are missing, taken as unseen; the first is '0'",
+        f"{folder / 'movies.dat'}:4: 1 of 4 items have no ratings; the first is '3'",
     )
 
 

@@ -57,8 +57,8 @@ def test_features_of_others(tmp_path):
     write(folder / "users.csv", ["name,age", "u1,30", "u7,30", "u8,30"])
     users = folder / "users.csv"
     assert read_csv_folder(folder).warnings == (
-        f"{users}:3: 2 of 3 users are unknown to the ratings; first 'u7'",
-        f"{users}: 1 of 2 rated users are missing, taken as unseen; first 'u0'",
+        f"{users}:3: 2 of 3 users have no ratings; the first is 'u7'",
+        f"{users}: 1 of 2 rated users are missing, taken as unseen; the first is 'u0'",
     )
 
 

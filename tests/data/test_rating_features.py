@@ -27,7 +27,7 @@ def test_rated_come_first_and_keep_their_numbers():
     }
     assert entities.titles == ("B", "C", "A")
     assert entities.years.tolist() == [2, 3, 1]
-    assert warnings == ("items.csv:3: 1 of 3 items are unknown to the ratings; first 'a'",)
+    assert warnings == ("items.csv:3: 1 of 3 items have no ratings; the first is 'a'",)
 
 
 def test_missing_features_are_no_values():
@@ -36,7 +36,9 @@ def test_missing_features_are_no_values():
     assert values(entities) == {"colour": [(), ("colour of a",), ()]}
     assert entities.titles == ("x", "A", "y")
     assert entities.years.tolist() == [0, 1990, 0]
-    assert warnings == ("items.csv: 2 of 3 rated users are missing, taken as unseen; first 'x'",)
+    assert warnings == (
+        "items.csv: 2 of 3 rated users are missing, taken as unseen; the first is 'x'",
+    )
 
 
 def test_no_titles_and_no_years():

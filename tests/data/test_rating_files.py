@@ -41,7 +41,7 @@ def test_tabs(tmp_path):
         ("a,b\n", ":1: found nothing after the header, expected a line of a,b"),
         ("a,a\n1,2\n", ":1: found the header 'a,a', expected different names: a,b"),
         ("a,\n1,2\n", ":1: found the header 'a,', expected different names: a,b"),
-        ('a,b\n1,"2\n', ":2: found text that is no CSV (unexpected end of data), expected quoted"),
+        ('a,b\n1,"2\n', ":2: found text that is not CSV (unexpected end of data), expected quoted"),
         ("", ":1: found an empty file, expected at least one line of text"),
     ],
 )

@@ -43,7 +43,7 @@ def test_rating_out_of_the_range(cell):
 
 def test_a_header():
     message = error_of(parse_ratings, PATH, ["label", "1"], lines(2), STARS)
-    hint = "if this is a header, take it away"
+    hint = "if this is a header, remove it"
     assert message == f"ratings.txt:1: found the rating 'label', expected 1 to 5; {hint}"
 
 

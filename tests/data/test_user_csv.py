@@ -155,7 +155,7 @@ def test_value_that_training_never_showed(films):
     features = parse_user_features("gender=X", films.user_features)
     assert features.rows[0].tolist() == [0]
     (warning,) = features.warnings
-    expected = "--user_features: training never showed gender 'X', taken as unseen; it showed "
+    expected = "--user_features: gender 'X' does not occur in training, taken as unseen; known are "
     assert warning.startswith(expected)
 
 

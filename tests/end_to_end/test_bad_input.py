@@ -249,7 +249,7 @@ def test_odd_ratings_work_and_are_counted_and_another_run_is_refused(tmp_path):
     first, second = done.stderr.splitlines()
     assert first.startswith(f"warning: ratings/ratings.csv:{len(lines) + 1}: 1 rating stands")
     assert second.endswith(
-        "items.csv: 12 of 21 rated items are missing, taken as unseen; first 'own-0'"
+        "items.csv: 12 of 21 rated items are missing, taken as unseen; the first is 'own-0'"
     )
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert (results["unseen_items"]["valid"], results["unseen_items"]["test"]) == (3, 3)

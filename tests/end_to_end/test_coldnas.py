@@ -101,7 +101,7 @@ def test_what_is_odd_about_a_user_is_said(finished):
     assert done.returncode == 0
     first, second = done.stderr.splitlines()
     assert first.startswith("warning: odd.csv:3: 1 rating stands there already, dropped")
-    assert second.startswith("warning: --user_features: training never showed job 'pilot'")
+    assert second.startswith("warning: --user_features: job 'pilot' does not occur in training")
 
 
 def test_predictions_are_explained(finished):

@@ -50,9 +50,9 @@ def padded(tasks: list[SlowTask], label_dtype: Any = np.float32) -> Tasks:
         number, point = np.full(shape, -7, np.int32), np.full((*shape, 3), -7, np.float32)
         labels, mask = np.zeros(shape, label_dtype), np.zeros(shape, bool)
         for row, own in enumerate(examples):
-            for place, example in enumerate(own):
-                number[row, place], point[row, place], labels[row, place] = example
-                mask[row, place] = True
+            for index, example in enumerate(own):
+                number[row, index], point[row, index], labels[row, index] = example
+                mask[row, index] = True
         # NumPy arrays: what only takes parts of them has nothing to compile.
         return ExampleSets({"number": number, "point": point}, labels, mask)
 
@@ -81,9 +81,9 @@ def unpadded(tasks: Tasks) -> list[SlowTask]:
     """Return tasks as lists again."""
     return [
         SlowTask(
-            int(tasks.features[0][place]),
-            examples_of(tasks.support, place),
-            examples_of(tasks.query, place),
+            int(tasks.features[0][index]),
+            examples_of(tasks.support, index),
+            examples_of(tasks.query, index),
         )
-        for place in range(tasks.num_tasks)
+        for index in range(tasks.num_tasks)
     ]

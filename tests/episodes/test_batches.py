@@ -46,10 +46,10 @@ def test_groups_hold_all_tasks_and_none_has_more_examples_than_its_group(sizes, 
     assert len(groups.members) <= 6
     layouts = groups.layouts
     assert layouts.support.num_tasks == layouts.query.num_tasks == slots
-    for members, (places, width), (query_places, query_width) in zip(
+    for members, (rows, width), (query_rows, query_width) in zip(
         groups.members, layouts.support.groups, layouts.query.groups, strict=True
     ):
-        assert places == query_places
+        assert rows == query_rows
         assert width == max(1, support[members].max())
         assert query_width == query[members].max()
     most = slots * (max(1, support.max()) + query.max())
@@ -74,9 +74,9 @@ def test_an_epoch_has_every_task_once(sizes, batch_size, seed):
     assert (weights.sum(axis=1) > 0).all()
     np.testing.assert_array_equal(np.sort(tasks[weights > 0]), np.arange(len(sizes)))
     start = 0
-    for members, (places, _) in zip(groups.members, groups.layouts.query.groups, strict=True):
-        assert np.isin(tasks[:, start : start + places], members).all()
-        start += places
+    for members, (rows, _) in zip(groups.members, groups.layouts.query.groups, strict=True):
+        assert np.isin(tasks[:, start : start + rows], members).all()
+        start += rows
 
 
 def test_every_key_has_another_order():

@@ -114,9 +114,9 @@ def test_every_example_of_a_task_comes_to_be_asked_equally_often():
     slow = draw_tasks(np.random.default_rng(3), 4)
     before = padded(slow)
     draws = jax.jit(jax.vmap(redrawn, (None, 0)))(before, jax.random.split(jax.random.key(0), 2000))
-    for place, task in enumerate(slow):
+    for index, task in enumerate(slow):
         asked = len(task.query)
-        shown = np.asarray(draws.query.features["number"])[:, place, :asked]
+        shown = np.asarray(draws.query.features["number"])[:, index, :asked]
         everything = [number for number, _, _ in task.support + task.query]
         shares = np.array([(shown == number).any(axis=1).mean() for number in everything])
         # The standard deviation of a share is at most 0.011.

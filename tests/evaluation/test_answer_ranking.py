@@ -70,8 +70,8 @@ def test_equals_the_ranks_of_single_triples(seed):
     triples, known = rng.integers(0, (N, R, N), (2, 20, 3))
     known = np.unique(np.concatenate([triples, known]), axis=0)
     scores = np.stack([scores_of(h, r) for h, r, _ in triples])
-    query, place = np.nonzero((triples[:, None, :2] == known[None, :, :2]).all(axis=2))
-    expected = filtered_ranks(scores, triples[:, 2], query, known[place, 2])
+    query, index = np.nonzero((triples[:, None, :2] == known[None, :, :2]).all(axis=2))
+    expected = filtered_ranks(scores, triples[:, 2], query, known[index, 2])
     np.testing.assert_array_equal(ranks(asked_queries(triples, known, N, BATCH)), expected)
 
 
@@ -93,11 +93,11 @@ def test_answers_and_known_pairs_are_those_of_their_batch(triples, batch_size):
     answers, found, known = asked.answers, {}, set()
     for batch, heads in enumerate(asked.heads.tolist()):
         queries = list(zip(heads, asked.relations[batch].tolist(), strict=True))
-        for place, position in enumerate(answers.position[batch].tolist()):
+        for index, position in enumerate(answers.position[batch].tolist()):
             if position >= 0:
                 assert position not in found
-                query = queries[answers.query[batch, place]]
-                found[position] = (*query, int(answers.entity[batch, place]))
+                query = queries[answers.query[batch, index]]
+                found[position] = (*query, int(answers.entity[batch, index]))
         for query, entity in zip(
             answers.known_query[batch].tolist(), answers.known_entity[batch].tolist(), strict=True
         ):

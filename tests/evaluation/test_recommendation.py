@@ -46,7 +46,7 @@ def brute_force(predictions, ratings, mask):
 
 
 def dcg(ratings, k):
-    return sum((2**r - 1) / math.log2(place + 1) for place, r in enumerate(ratings[:k], start=1))
+    return sum((2**r - 1) / math.log2(index + 1) for index, r in enumerate(ratings[:k], start=1))
 
 
 def assert_same(found, expected, rtol=2e-5):
@@ -135,6 +135,6 @@ def test_a_population_is_mapped_and_compiled():
     population = rng.normal(size=(3, 5, 7)).astype(np.float32)
     mapped = jax.jit(jax.vmap(recommendation.user_metrics, in_axes=(0, None, None)))
     found = mapped(jnp.asarray(population), ratings, mask)
-    for place, predictions in enumerate(population):
+    for index, predictions in enumerate(population):
         alone = user_metrics(predictions, ratings, mask)
-        assert_same({name: values[place] for name, values in found.items()}, alone, rtol=1e-5)
+        assert_same({name: values[index] for name, values in found.items()}, alone, rtol=1e-5)

@@ -47,7 +47,7 @@ def family_explanation() -> QueryExplanation:
 def wide_answer(entities: int, steps: int = 3, name: str = "e{}") -> AnswerExplanation:
     """Return an explanation whose columns between query and answer hold many entities."""
     rng = np.random.default_rng(0)
-    named = [name.format(place) for place in range(entities)]
+    named = [name.format(index) for index in range(entities)]
     columns = [["query"], *([named] * (steps - 1)), ["answer"]]
     layers = tuple(
         tuple(

@@ -77,7 +77,7 @@ def squares(axes):
 
 
 def square_at(axes, row, column):
-    """The square drawn first at a place, which carries its colour."""
+    """The square drawn first at a position, which carries its colour."""
     return next(
         patch
         for patch in squares(axes)
@@ -134,7 +134,7 @@ def test_every_preset_is_drawn_block_by_block(name):
     }
     blocks = {(i, j): int(preset(name)[i, j]) for i, j in np.argwhere(preset(name)).tolist()}
     assert said == {
-        place: f"{'−' if entry < 0 else '+'}r{abs(entry)}" for place, entry in blocks.items()
+        position: f"{'−' if entry < 0 else '+'}r{abs(entry)}" for position, entry in blocks.items()
     }
 
 

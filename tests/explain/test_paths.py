@@ -23,7 +23,7 @@ def test_exactly_the_edges_on_walks_are_kept(seed, layers):
     answer = int(rng.integers(ENTITIES))
     walks = all_walks(trace.layers, trace.query_entity, answer)
     for depth, found in enumerate(edges_between(trace, answer)):
-        used = sorted({places[depth] for _, _, places in walks})
+        used = sorted({indices[depth] for _, _, indices in walks})
         assert edges(found) == edges(trace.layers[depth].take(np.array(used, int)))
 
 
@@ -53,7 +53,7 @@ def test_a_cut_digraph_holds_the_strongest_walk_and_nothing_that_dangles(seed, m
     assert not paths or walk in {steps for steps, _, _ in walks}
     for depth, layer in enumerate(cut):
         assert len(layer) <= most or not paths
-        assert {places[depth] for _, _, places in walks} == set(range(len(layer)))
+        assert {indices[depth] for _, _, indices in walks} == set(range(len(layer)))
         assert set(edges(layer)) <= set(edges(whole[depth]))
 
 

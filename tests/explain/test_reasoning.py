@@ -89,7 +89,7 @@ def test_only_a_whole_walk_over_edges_is_drawn():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"score": "high"}, "r.json: a[0].score: found a text, expected a number"),
+        ({"score": "high"}, "r.json: a[0].score: found text, expected a number"),
         ({"rank": 1.5}, "r.json: a[0].rank: found a number, expected a whole number"),
         ({"query": {"entity": "a"}}, "r.json: a[0].query.relation: missing"),
         (

@@ -112,7 +112,7 @@ def test_what_is_counted_on_a_sample_is_marked():
 
 @pytest.mark.parametrize("count", [4, 5, 6, 9])
 def test_only_the_best_five_are_shown_and_the_others_counted(count):
-    table = tuple(row("a", f"rule{place}", place / 10) for place in range(count))
+    table = tuple(row("a", f"rule{index}", index / 10) for index in range(count))
     text = RulesExplanation(table=table).text()
     left = max(0, count - 5)
     assert [f"rule{k}" in text for k in range(count)] == [k >= left for k in range(count)]
@@ -134,5 +134,5 @@ def test_rules_that_are_written_are_read_again():
     (entry,) = written["table"]
     del entry["latex"], entry["counted"]
     assert RulesExplanation.from_json({"table": [entry]}).table[0].counted == 1.0
-    with pytest.raises(UserError, match=r"^x\.table\[0\]\.support: found a text, expected a whole"):
+    with pytest.raises(UserError, match=r"^x\.table\[0\]\.support: found text, expected a whole"):
         RulesExplanation.from_json({"table": [{**entry, "support": "3"}]}, "x")

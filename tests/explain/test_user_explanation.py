@@ -115,7 +115,7 @@ def test_a_user_of_whom_little_is_known_is_read():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"user": 3}, "users[0].user: found a number, expected a text"),
+        ({"user": 3}, "users[0].user: found a number, expected text"),
         ({"support_sizes": [0, 1]}, "users[0]: phi: found 3 values, expected 2"),
         (
             {"phi": {"operations": ["max"], "positions": [0, 1]}},
@@ -135,7 +135,7 @@ def test_what_cannot_be_read_is_one_line(changes, said):
 
 
 def path(name, *points):
-    sizes = tuple(5 * place for place in range(len(points)))
+    sizes = tuple(5 * index for index in range(len(points)))
     return UserExplanation(name, sizes, Phi((0,), ("shift",), (), points))
 
 

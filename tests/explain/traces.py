@@ -37,19 +37,19 @@ def random_trace(rng: np.random.Generator, layers: int = 3, edges: int = 14) -> 
 def all_walks(
     layers: tuple[LayerAttention, ...], start: int, end: int
 ) -> list[tuple[Walk, float, tuple[int, ...]]]:
-    """Return each walk of one edge a layer: its steps, the product of weights, edges' places."""
+    """Return each walk of one edge per layer: its steps, the product of weights, edges' indices."""
     walks: list[tuple[Walk, float, tuple[int, ...]]] = [((), 1.0, ())]
     for layer in layers:
         longer = []
-        for steps, weight, places in walks:
+        for steps, weight, indices in walks:
             here = steps[-1][2] if steps else start
-            for place in range(len(layer)):
+            for index in range(len(layer)):
                 source, relation, target = (
-                    int(part[place]) for part in (layer.sources, layer.relations, layer.targets)
+                    int(part[index]) for part in (layer.sources, layer.relations, layer.targets)
                 )
                 if source == here:
                     step = (source, relation, target)
-                    onward = weight * float(layer.weights[place])
-                    longer.append(((*steps, step), onward, (*places, place)))
+                    onward = weight * float(layer.weights[index])
+                    longer.append(((*steps, step), onward, (*indices, index)))
         walks = longer
     return [walk for walk in walks if walk[0][-1][2] == end]

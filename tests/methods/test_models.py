@@ -26,11 +26,11 @@ def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
     store, members = ModelStore(tmp_path), individuals(5)
     store.save(members[:3], **make_models(members[:3]))
     store.save(members[3:], **make_models(members[3:], offset=3))
-    for place, one in enumerate(members):
+    for index, one in enumerate(members):
         found = ModelStore(tmp_path).load(one.id)
-        np.testing.assert_array_equal(found["variables"]["entity"], np.full((3, 2), place))
-        np.testing.assert_array_equal(found["variables"]["relation"], np.full((2, 2), -place))
-        np.testing.assert_array_equal(found["test_ranks"], np.full((2, 5), 1 + place))
+        np.testing.assert_array_equal(found["variables"]["entity"], np.full((3, 2), index))
+        np.testing.assert_array_equal(found["variables"]["relation"], np.full((2, 2), -index))
+        np.testing.assert_array_equal(found["test_ranks"], np.full((2, 5), 1 + index))
 
 
 def test_a_chunk_trained_again_replaces(tmp_path):

@@ -99,8 +99,8 @@ def test_without_any_example_phi_is_the_same_for_all_tasks_and_neutral_at_first(
         np.testing.assert_allclose(phi, np.broadcast_to(phi[:, :1], phi.shape), rtol=1e-6)
     fresh = init_program()(jax.random.key(0), examples, tasks, labels, MASK)
     for phi in program()(fresh, examples, tasks, labels, nothing):
-        for place, neutral in enumerate((0, 0, 1, 0)):
-            np.testing.assert_allclose(phi[place], neutral, rtol=1e-6)
+        for index, neutral in enumerate((0, 0, 1, 0)):
+            np.testing.assert_allclose(phi[index], neutral, rtol=1e-6)
 
 
 def test_factors_are_never_negative_nor_stuck():

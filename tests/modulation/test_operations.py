@@ -124,14 +124,14 @@ def test_each_operation_has_its_own_gradient():
     phi = np.ones((4, TASKS, 1, WIDTH), np.float32) * np.array([3, 1, 5, 7])[:, None, None, None]
     weights = np.zeros((C, *x.shape), np.float32)
     weights[0] = 1
-    for place, (value, of_x, of_phi) in enumerate([(3, 0, 1), (1, 0, 1), (10, 5, 2), (9, 1, 1)]):
+    for index, (value, of_x, of_phi) in enumerate([(3, 0, 1), (1, 0, 1), (10, 5, 2), (9, 1, 1)]):
         structure = np.zeros((C, 4), bool)
-        structure[:, place] = True
+        structure[:, index] = True
         values, x_gradient, phi_gradient = program(modulate)(structure, x, phi, weights)
         assert (values == value).all()
         assert (x_gradient == of_x).all()
-        assert (phi_gradient[place] == of_phi * ROWS).all()
-        assert not np.delete(phi_gradient, place, axis=0).any()
+        assert (phi_gradient[index] == of_phi * ROWS).all()
+        assert not np.delete(phi_gradient, index, axis=0).any()
 
 
 @pytest.mark.parametrize("kind", [modulate, relaxed_modulate])

@@ -47,12 +47,12 @@ def test_shares_of_degrees_whose_sum_overflows():
 def test_kept_edges_are_distinct_and_evenly_spread(kept, more):
     degree = min(kept + more, (1 << 31) - 1)
     ranks = np.linspace(0, kept - 1, 1000).astype(np.int32)
-    places = np.asarray(compiled_spread(ranks, np.int32(degree), np.int32(kept)), np.int64)
-    assert places[0] == 0
-    assert places[-1] < degree
-    assert (np.diff(places) >= np.diff(ranks)).all()
+    positions = np.asarray(compiled_spread(ranks, np.int32(degree), np.int32(kept)), np.int64)
+    assert positions[0] == 0
+    assert positions[-1] < degree
+    assert (np.diff(positions) >= np.diff(ranks)).all()
     # float32 has 24 bits for up to 17 of them.
-    np.testing.assert_allclose(places, ranks * (degree / kept), atol=1.1)
+    np.testing.assert_allclose(positions, ranks * (degree / kept), atol=1.1)
 
 
 def test_where_nothing_is_left_out_each_edge_is_kept():
@@ -101,7 +101,7 @@ def test_follows_the_edges_of_rows(compiled_follow, seed):
         assert list(zip(*found, targets[real], strict=True)) == expected
         assert step.left_out[query] == left_out
         assert (targets[~real] == N).all()
-        # What stands for a target is the first place that holds it.
+        # What stands for a target is the first row that holds it.
         firsts = [targets.tolist().index(target) for target in targets[real]]
         np.testing.assert_array_equal(np.asarray(step.firsts[query])[real], firsts)
         new = set(targets[np.asarray(step.new[query])])

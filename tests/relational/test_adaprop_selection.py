@@ -30,7 +30,7 @@ def test_rows_stay_and_the_best_new_ones_follow(logits, new, count):
     new = np.array(new) & (np.arange(POSITIONS) >= ROWS)
     logits = np.array(logits, np.float32)
     found = selected(logits, new, np.int32(count))
-    best = sorted(np.flatnonzero(new), key=lambda place: -logits[place])[:TOP_K]
+    best = sorted(np.flatnonzero(new), key=lambda index: -logits[index])[:TOP_K]
     expected = [*range(count), *best]
     assert found.counts[0] == len(expected)
     np.testing.assert_array_equal(found.positions[0][: len(expected)], expected)

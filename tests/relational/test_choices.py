@@ -16,9 +16,9 @@ OFFERED = Offered(
 STATES, RELATIONS = np.random.default_rng(0).normal(size=(2, 7, D)).astype(np.float32)
 
 
-def chosen(**places):
+def chosen(**indices):
     names = ("activation", "message", "aggregation", "gate", "attention_dim")
-    return choices(jnp.array([places.get(name, 0) for name in names]))
+    return choices(jnp.array([indices.get(name, 0) for name in names]))
 
 
 class OneEdge:
@@ -31,8 +31,8 @@ class OneEdge:
         return table
 
 
-def message(place, states):
-    layer = searched_layer(OFFERED, chosen(message=place))
+def message(index, states):
+    layer = searched_layer(OFFERED, chosen(message=index))
     return np.asarray(layer.message({"relation": RELATIONS}, None, OneEdge(), states))
 
 
@@ -45,8 +45,8 @@ def test_activations(name, expected):
 
 
 def test_sums_and_products():
-    for place, expected in ((1, STATES + RELATIONS), (2, STATES * RELATIONS)):
-        np.testing.assert_allclose(message(place, STATES), expected, rtol=1e-6)
+    for index, expected in ((1, STATES + RELATIONS), (2, STATES * RELATIONS)):
+        np.testing.assert_allclose(message(index, STATES), expected, rtol=1e-6)
 
 
 def test_a_rotation_turns_complex_numbers_and_keeps_their_length():
@@ -59,19 +59,19 @@ def test_a_rotation_turns_complex_numbers_and_keeps_their_length():
     np.testing.assert_allclose(np.abs(turned), np.abs(states), rtol=1e-5)
 
 
-@pytest.mark.parametrize("place", range(3))
-def test_a_message_from_the_neutral_state_is_the_relation_itself(place):
-    layer = searched_layer(OFFERED, chosen(message=place))
+@pytest.mark.parametrize("index", range(3))
+def test_a_message_from_the_neutral_state_is_the_relation_itself(index):
+    layer = searched_layer(OFFERED, chosen(message=index))
     start = layer.start({"relation": RELATIONS}, np.zeros(len(RELATIONS), int))
     expected = RELATIONS
-    if OFFERED.messages[place] == "rotation":
+    if OFFERED.messages[index] == "rotation":
         pairs = RELATIONS.reshape(-1, 2, D // 2)
         expected = (pairs / np.linalg.norm(pairs, axis=1, keepdims=True)).reshape(-1, D)
-    np.testing.assert_allclose(message(place, start), expected, rtol=1e-5)
+    np.testing.assert_allclose(message(index, start), expected, rtol=1e-5)
 
 
 def test_a_narrow_attention_has_the_first_units_of_the_widest():
-    masks = [attention_mask(OFFERED, chosen(attention_dim=place)) for place in range(3)]
+    masks = [attention_mask(OFFERED, chosen(attention_dim=index)) for index in range(3)]
     assert np.array(masks).tolist() == [
         [True, True, True, True],
         [True, True, False, False],
@@ -81,10 +81,10 @@ def test_a_narrow_attention_has_the_first_units_of_the_widest():
 
 def test_choose_takes_the_value_at_the_place():
     values = [jnp.full(2, value) for value in (5.0, 6.0, 7.0)]
-    assert [float(choose(jnp.int32(place), values)[0]) for place in range(3)] == [5.0, 6.0, 7.0]
+    assert [float(choose(jnp.int32(index), values)[0]) for index in range(3)] == [5.0, 6.0, 7.0]
 
 
 def test_axes_are_in_the_order_in_which_a_candidate_chooses():
-    place = choices(jnp.array([2, 1, 0, 0, 1]))
-    names = [axis[int(at)] for axis, at in zip(OFFERED.axes, vars(place).values(), strict=True)]
+    choice = choices(jnp.array([2, 1, 0, 0, 1]))
+    names = [axis[int(at)] for axis, at in zip(OFFERED.axes, vars(choice).values(), strict=True)]
     assert names == ["relu", "sum", "max", "off", 2]

@@ -56,7 +56,7 @@ def test_a_rung_does_not_shrink_and_the_number_of_queries_stays(expansions):
 @given(st.integers(1, 30), st.integers(0, 1000))
 def test_the_order_of_the_sample_does_not_matter(expansions, count, seed):
     sample = expansions[:count]
-    other = [sample[place] for place in np.random.default_rng(seed).permutation(count)]
+    other = [sample[index] for index in np.random.default_rng(seed).permutation(count)]
     one, two = SizeLadder(sample), SizeLadder(other)
     assert one.rung(3) == two.rung(3)
     for expansion in sample:

@@ -45,7 +45,7 @@ TOLERANCE = {"rtol": 2e-4, "atol": 2e-4}
 
 
 def made_of(offered, candidate):
-    return MadeOf(*(axis[place] for axis, place in zip(offered.axes, candidate, strict=True)))
+    return MadeOf(*(axis[index] for axis, index in zip(offered.axes, candidate, strict=True)))
 
 
 @functools.cache
@@ -168,8 +168,8 @@ def test_dense_gives_the_slow_scores_for_all_that_is_offered(seed):
 @given(SEEDS, st.sampled_from(ALL_DENSE))
 def test_regimes_agree_in_scores_losses_and_gradients(seed, made):
     (offered, candidate), case, tables = made, random_case(seed), parameters(seed % 5)
-    places = zip(candidate, EVERYTHING.axes, offered.axes, strict=True)
-    same = [axis.index(dense[place]) for place, axis, dense in places]
+    indices = zip(candidate, EVERYTHING.axes, offered.axes, strict=True)
+    same = [axis.index(dense[index]) for index, axis, dense in indices]
     for one, other in zip(
         jax.tree.leaves(run_frontier(tables, same, case)),
         jax.tree.leaves(run_dense(offered, tables, candidate, case)),

@@ -19,7 +19,7 @@ def test_reached_is_what_is_expanded(num_layers):
     triples = rng.integers(0, (N, R, N), (400, 3))
     expansion = Expander(graph, num_layers).expand(triples[:, 0])
     reached = set(zip(expansion.queries.tolist(), expansion.entities.tolist(), strict=True))
-    expected = [(place, tail) in reached for place, tail in enumerate(triples[:, 2].tolist())]
+    expected = [(index, tail) in reached for index, tail in enumerate(triples[:, 2].tolist())]
     assert 0 < sum(expected) < len(expected)
     np.testing.assert_array_equal(within_reach(graph, triples, num_layers), expected)
 

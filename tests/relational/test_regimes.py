@@ -53,8 +53,8 @@ def outcomes(regime, parameters, asked):
 
     found = {}
     for part, prepared in regime.prepare(Batches(graph, heads, relations), "test"):
-        for place, number in enumerate(range(STEPS)[part]):
-            step = jax.tree.map(lambda leaf, place=place: leaf[place], prepared.steps)
+        for index, number in enumerate(range(STEPS)[part]):
+            step = jax.tree.map(lambda leaf, index=index: leaf[index], prepared.steps)
             found[number] = both(prepared.shared, step, tails[number])
     assert sorted(found) == list(range(STEPS))
     return tuple(np.stack(parts) for parts in zip(*(found[n] for n in range(STEPS)), strict=True))

@@ -1,4 +1,4 @@
-"""First places of values against a slow search, alone and mapped over."""
+"""First positions of values against a slow search, alone and mapped over."""
 
 from __future__ import annotations
 

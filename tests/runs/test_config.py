@@ -98,10 +98,10 @@ def test_recorded_settings_are_checked_and_others_have_their_default(tmp_path):
 @pytest.mark.parametrize(
     ("recorded", "message"),
     [
-        ({"size": "x"}, "size: found a text, expected a whole number"),
+        ({"size": "x"}, "size: found text, expected a whole number"),
         ({"size": True}, "size: found true or false, expected a whole number"),
         ({"rate": None}, "rate: found null, expected a number"),
-        ({"dataset": [1]}, "dataset: found a list, expected a text"),
+        ({"dataset": [1]}, "dataset: found a list, expected text"),
         ({"deep": 1}, "deep: found a number, expected true or false"),
         ({"kind": "c"}, "--kind=c: expected one of a, b"),
     ],

@@ -50,7 +50,7 @@ def test_what_was_logged_is_read(tmp_path):
 
 def test_a_path_that_is_no_text_is_refused_before_anything_is_trained(tmp_path):
     folder = tmp_path / os.fsdecode(b"r\xffn")
-    with pytest.raises(UserError, match=r"bytes that are no UTF-8.*; give another --workdir"):
+    with pytest.raises(UserError, match=r"bytes that are not UTF-8.*; give another --workdir"):
         RunDirectory.open(folder, CONFIG_A)
     assert not any(tmp_path.iterdir())
 

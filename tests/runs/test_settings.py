@@ -250,7 +250,7 @@ def test_settings_by_name_are_as_by_flags():
     ("given", "message"),
     [
         ({"sise": 4}, "'sise' (did you mean 'size'?): there is no such setting"),
-        ({"size": "4"}, "size: found a text, expected a whole number"),
+        ({"size": "4"}, "size: found text, expected a whole number"),
         ({"size": True}, "size: found true or false, expected a whole number"),
         ({"size": 2.5}, "size: found a number, expected a whole number"),
         ({"loud": 1}, "loud: found a number, expected true or false"),

@@ -58,7 +58,7 @@ def test_outcomes_are_in_the_order_of_the_individuals(tmp_path, rounds):
     for part, found in zip(rounds, outcomes, strict=True):
         assert [one.individual.id for one in found] == [one.id for one in part]
         assert all(one.record["id"] == one.individual.id for one in found)
-    # A stage a group, in the order in which the groups come, opened once for all rounds.
+    # One stage per group, in the order in which the groups come, opened once for all rounds.
     assert [group for group, _, _ in opened] == [group_of(one) for one in rounds[0][:3]]
     assert [label for _, label, _ in opened] == ["", "1", "2"]
 

@@ -29,13 +29,13 @@ def test_each_individual_keeps_its_own_best_and_the_last_trains_on():
         np.testing.assert_array_equal(one, other)
     best = trainer.fetch(chunk).best
     # Of equals the first counts.
-    places = scores.argmax(axis=0)
-    assert places.tolist() == [2, 3, 1]
-    np.testing.assert_array_equal(best.epoch, places + 1)
+    indices = scores.argmax(axis=0)
+    assert indices.tolist() == [2, 3, 1]
+    np.testing.assert_array_equal(best.epoch, indices + 1)
     np.testing.assert_array_equal(best.score, [4, 5, 2])
     np.testing.assert_array_equal(best.metrics["height"], best.score)
     np.testing.assert_array_equal(best.metrics["epoch"], best.epoch)
-    expected = [reached[place]["params"]["w"][one] for one, place in enumerate(places)]
+    expected = [reached[index]["params"]["w"][one] for one, index in enumerate(indices)]
     np.testing.assert_array_equal(best.variables["params"]["w"], expected)
 
 

@@ -57,13 +57,13 @@ class StreamedTargets(Targets):
         return block
 
 
-NUMBERS = {"learning_rate": 0.1}
+HYPERPARAMETERS = {"learning_rate": 0.1}
 
 
 def train(pool, epochs, seed=0, problem=Targets):
     """Return the trainer and the chunk of one trained supernet."""
     trainer = PopulationTrainer(Supernet(problem(), pool), devices=jax.devices()[:1])
-    chunk = trainer.start([Individual(pool[0], NUMBERS, seed)], 1)
+    chunk = trainer.start([Individual(pool[0], HYPERPARAMETERS, seed)], 1)
     trainer.train(chunk, epochs)
     return trainer, chunk
 

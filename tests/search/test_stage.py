@@ -88,7 +88,7 @@ def test_killed_anywhere_ends_with_the_same(tmp_path, monkeypatch, schedule, eva
         return real(self, chunk, epochs, after_part)
 
     monkeypatch.setattr(PopulationTrainer, "train", train_until_killed)
-    # A call an epoch and a checkpoint after each: every moment of the training can be resumed.
+    # One call per epoch and a checkpoint after each: every moment of the training can be resumed.
     monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
     for _ in range(200):
         calls["left"] = 3
@@ -166,8 +166,8 @@ def test_halving_equals_fits_one_by_one(tmp_path, kind):
         # The last state counts where none is evaluated on the way.
         ranked = sorted(alive, key=lambda one, rung=rung: -fits[one][rung]["valid"])
         alive = ranked[: len(alive) // 3]
-    for place, (one, fit) in enumerate(zip(outcomes, fits, strict=True)):
-        last = lasts[place]
+    for index, (one, fit) in enumerate(zip(outcomes, fits, strict=True)):
+        last = lasts[index]
         assert (one.record["epochs"], one.complete) == (last, last == 9)
         assert one.score == pytest.approx(fit[last]["valid"], rel=5e-3)
         assert one.record["loss"] == pytest.approx(fit[last]["loss"], rel=5e-3)
@@ -349,7 +349,7 @@ def test_a_chunk_is_released_before_the_next_one_starts(tmp_path, monkeypatch, e
 
 def test_one_candidate_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
     refuse_chunks(monkeypatch, 0)
-    with pytest.raises(UserError, match=r"^search: one candidate is too large for the memory"):
+    with pytest.raises(UserError, match=r"^search: one individual is too large for the memory"):
         run_stage(tmp_path, rounds(), full_training(2))
 
 

@@ -21,7 +21,7 @@ from kapl_jax.search.problem import (
 )
 
 POINTS, MOMENTUM = 12, 0.5
-# Three blocks an epoch, of two shapes, where they are streamed.
+# Three blocks per epoch, of two shapes, where they are streamed.
 ENDS = (5, 10, POINTS)
 
 

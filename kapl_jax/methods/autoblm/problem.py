@@ -38,7 +38,7 @@ from kapl_jax.search.problem import (
 )
 
 Penalty = Callable[[jax.Array, jax.Array], jax.Array]
-# A batch of evaluation scores is kept below this many numbers (per candidate and direction).
+# A batch of evaluation scores is kept below this many numbers (per individual and direction).
 _SCORES_AT_ONCE = 1 << 23
 
 
@@ -55,7 +55,7 @@ class TrainingOptions:
         unit_ball: Project entity embeddings onto the unit ball after each step.
         reciprocal: Use reciprocal relations.
         negatives: Entities drawn for the sampled softmax; 0 is the full softmax.
-        dropout: Whether any candidate uses dropout.
+        dropout: Whether any individual uses dropout.
         precision: Of matrix products, of `search.compiling.PRECISIONS`. For "bfloat16" the operands
             of the large ones are rounded here, so that it means the same on every device.
     """
@@ -236,7 +236,7 @@ class AutoBLMProblem(Problem):
         )
 
     def _drop(self, queries: jax.Array, rate: jax.Array, key: jax.Array) -> jax.Array:
-        """Zero coordinates of the queries at `rate`, where any candidate does so."""
+        """Zero coordinates of the queries at `rate`, where any individual does so."""
         if not self.options.dropout:
             return queries
         keep = jax.random.bernoulli(key, 1.0 - rate, queries.shape)

@@ -30,14 +30,14 @@ class AutoBLMSettings(GraphSettings):
         "runs/autoblm", "Run directory; continued if it exists.", path=True, identity=False
     )
     searcher: str = setting("evolutionary", "How structures are proposed.", choices=SEARCHERS)
-    candidates: int = setting(256, "Structures to train in the search, at least.", low=1)
+    candidates: int = setting(256, "Least number of structures to train in the search.", low=1)
     structure: str = setting(
         "", "Skip the search: preset names or structures like '1 0; 0 2', separated by '|'."
     )
 
-    num_blocks: int = setting(4, "K, blocks of an embedding.", low=2, high=5)
+    num_blocks: int = setting(4, "Number K of blocks per embedding.", low=2, high=5)
     embedding_dim: int = setting(64, "Embedding dimension in the search.", low=2, high=65_536)
-    batch_size: int = setting(256, "Triples in a batch.", low=1, high=2**20)
+    batch_size: int = setting(256, "Triples per batch.", low=1, high=2**20)
     optimizer: str = setting("adagrad", "Optimizer.", choices=["adagrad", "adam"])
     learning_rate: float = setting(
         0.3, "Learning rate of the first epoch.", low=1e-8, high=100, tuned=log(3.0)
@@ -47,7 +47,7 @@ class AutoBLMSettings(GraphSettings):
     )
     decay: float = setting(
         0.99,
-        "Factor on the learning rate after each epoch.",
+        "Factor that multiplies the learning rate after each epoch.",
         low=0.1,
         high=1,
         tuned=between(1.0, 0.98),
@@ -57,15 +57,19 @@ class AutoBLMSettings(GraphSettings):
     )
     regulariser: str = setting("n3", "Penalty on embeddings.", choices=["l2", "n3"])
     penalised: str = setting(
-        "all", "Penalised embeddings: the relation's or all three.", choices=["relation", "all"]
+        "all",
+        "Which embeddings are penalised: the relation's, or all three of a triple.",
+        choices=["relation", "all"],
     )
     unit_ball: bool = setting(False, "Project entity embeddings onto the unit ball.")
-    reciprocal: bool = setting(False, "Ask heads through reciprocal relations.")
-    negatives: int = setting(0, "Entities drawn for a sampled softmax; 0: full softmax.", low=0)
+    reciprocal: bool = setting(False, "Ask for heads through reciprocal relations.")
+    negatives: int = setting(
+        0, "Entities drawn per batch for a sampled softmax; 0: the full softmax.", low=0
+    )
 
-    tuning_dropout: float = setting(0.0, "Largest dropout rate tried.", low=0, high=0.9)
+    tuning_dropout: float = setting(0.0, "Largest dropout rate tried in tuning.", low=0, high=0.9)
     final_embedding_dim: int = setting(
-        128, "Embedding dimension in tuning and at the end.", low=2, high=65_536
+        128, "Embedding dimension in tuning and in the final stage.", low=2, high=65_536
     )
 
     def __post_init__(self) -> None:

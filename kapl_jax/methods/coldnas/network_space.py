@@ -1,4 +1,4 @@
-"""The space of ColdNAS+: modulation by small networks, whose weights are the candidate."""
+"""The space of ColdNAS+: modulation by small networks, whose weights are the structure."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class NetworkSpace:
     def cross_over(
         self, rng: np.random.Generator, first: np.ndarray, second: np.ndarray
     ) -> np.ndarray:
-        """Take each position from one of two candidates."""
+        """Take each position from one of two structures."""
         return np.where(rng.random((self.positions, 1)) < 0.5, first, second)
 
     def canonical(self, candidates: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class UserQuestion(Settings):
 
     ratings: str = setting(
         "",
-        "CSV of a new user's ratings, with the header item,rating; items are ranked.",
+        "CSV file of a new user's ratings, with the header item,rating; the items are ranked.",
         path=True,
     )
     user_features: str = setting("", "What is known of the new user: field=value,field=value.")
@@ -42,7 +42,9 @@ class UserQuestion(Settings):
 class UserExplanationQuestion(Settings):
     """A new user, and an item whose predicted rating is to be explained."""
 
-    ratings: str = setting("", "CSV of a user's ratings: header item,rating.", path=True)
+    ratings: str = setting(
+        "", "CSV file of a user's ratings, with the header item,rating.", path=True
+    )
     user_features: str = setting("", "What is known of the user: field=value,field=value.")
     item: str = setting("", "Item to explain; by default the best one.")
 
@@ -135,7 +137,7 @@ class ColdNASRecommender:
     def _new_user(self, ratings: str, features: str) -> NewUser:
         """Read a new user; see `data.user_csv`. Warnings tell also what training never showed."""
         if not ratings:
-            raise UserError("--ratings: missing, expected a CSV with the header item,rating")
+            raise UserError("--ratings: missing, expected a CSV file with the header item,rating")
         path, data = Path(ratings), self.model.data
         known = parse_user_features(features, data.user_features)
         user = read_new_user(path, data, known)
@@ -188,6 +190,6 @@ def _unseen_items(ratings: Path, user: NewUser) -> tuple[str, ...]:
     count = len(user.unseen)
     items = "1 rated item" if count == 1 else f"{count} rated items"
     return (
-        f"{ratings}: training never saw {items}, known by features alone; "
+        f"{ratings}: training never had {items}, known by features alone; "
         f"the first is {user.unseen[0]!r}",
     )

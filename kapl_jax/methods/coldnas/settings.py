@@ -34,7 +34,7 @@ class ColdNASSettings(SearchSettings):
     workdir: str = setting(
         "runs/coldnas", "Run directory; continued if it exists.", path=True, identity=False
     )
-    objective: str = setting("mse", "Metric to search for.", choices=METRICS)
+    objective: str = setting("mse", "Metric by which structures are compared.", choices=METRICS)
     search_space: str = setting(
         "operations",
         "What a structure is: operations at each position (ColdNAS) or small networks (ColdNAS+).",
@@ -45,45 +45,53 @@ class ColdNASSettings(SearchSettings):
         "How structures are proposed; differentiable is ColdNAS's own, decoupled ColdNAS+'s.",
         choices=list(REGISTRY),
     )
-    candidates: int = setting(96, "Structures to train in the search, at least.", low=1)
+    candidates: int = setting(96, "Least number of structures to train in the search.", low=1)
     structure: str = setting(
         "",
         "Skip the search: preset names or structures like 'shift; -; max scale; -', separated by "
         "'|'.",
     )
-    epochs: int = setting(40, "Epochs of a structure in the search and in tuning.", low=1)
+    epochs: int = setting(40, "Epochs per structure in the search and in tuning.", low=1)
     evaluate_search_every: int = setting(
-        5, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
+        5,
+        "Epochs between validations in the search and in tuning, of which the best counts; "
+        "0: validate once, after the last epoch.",
+        low=0,
     )
     one_shot_pool: int = setting(
         256, "Structures that a supernet scores at a time.", low=2, high=100_000
     )
-    one_shot_epochs: int = setting(60, "Most epochs of a supernet.", low=1)
+    one_shot_epochs: int = setting(60, "Most epochs of training of a supernet.", low=1)
     supernets: int = setting(
-        4, "Supernets, of one seed each (differentiable searcher).", low=1, high=1000
+        4, "Supernets to train, with one seed each (differentiable searcher).", low=1, high=1000
     )
     landscape: int = setting(
         0,
-        "Structures to train to see how well one-shot scores rank them; 0: none.",
+        "Random structures to train, to see how well one-shot scores rank them; 0: none.",
         low=0,
         high=100_000,
     )
     keep_gain: float = setting(
         0.95,
-        "Also train the smallest part of the best structure that keeps so much of its gain over no "
-        "modulation; 0: do not.",
+        "Also train the smallest part of the best structure that keeps this share of its "
+        "gain over no modulation; 0: no pruning.",
         low=0,
         high=1,
     )
     pruning_seeds: int = setting(
-        3, "Seeds of each structure on the way to that part.", low=1, high=1000
+        3, "Seeds per structure in pruning (--keep_gain).", low=1, high=1000
     )
     tuning_samples: int = setting(
-        4, "Hyperparameters tried per structure; 1: none.", low=1, high=10_000
+        4,
+        "Sets of hyperparameters tried per structure; 1: only that of the search.",
+        low=1,
+        high=10_000,
     )
-    final_epochs: int = setting(60, "Most epochs at the end; validation picks the best.", low=1)
-    evaluate_every: int = setting(5, "Epochs between validations at the end.", low=1)
-    seeds: int = setting(10, "Seeds of each structure at the end.", low=1, high=10_000)
+    final_epochs: int = setting(
+        60, "Most epochs in the final stage; validation selects the best.", low=1
+    )
+    evaluate_every: int = setting(5, "Epochs between validations in the final stage.", low=1)
+    seeds: int = setting(10, "Seeds per structure in the final stage.", low=1, high=10_000)
     published_protocol: bool = setting(
         False, "Also train with epochs selected on test users, as the published program does."
     )
@@ -91,17 +99,23 @@ class ColdNASSettings(SearchSettings):
     embedding_dim: int = setting(
         32, "Embedding dimension of each field.", low=1, high=_LARGEST_WIDTH
     )
-    hidden_units: str = setting("128,64,32", "Widths of the predictor's hidden layers.")
+    hidden_units: str = setting(
+        "128,64,32", "Widths of the predictor's hidden layers, separated by commas."
+    )
     context_dim: int = setting(256, "Width of the set encoder.", low=1, high=_LARGEST_WIDTH)
     network_units: int = setting(
         4, "Hidden units of a modulation network (--search_space=networks).", low=1, high=64
     )
-    batch_size: int = setting(32, "Users in a batch.", low=1, high=2**20)
+    batch_size: int = setting(32, "Users per batch.", low=1, high=2**20)
     learning_rate: float = setting(
         1e-4, "Learning rate of the first epoch.", low=1e-8, high=10, tuned=log(3.0)
     )
     decay: float = setting(
-        1.0, "Factor on the learning rate after each epoch.", low=0.1, high=1, tuned=fixed
+        1.0,
+        "Factor that multiplies the learning rate after each epoch.",
+        low=0.1,
+        high=1,
+        tuned=fixed,
     )
     weight_decay: float = setting(0.5, "Decoupled weight decay.", low=0, high=1e4, tuned=log(10.0))
     unseen_rate: float = setting(
@@ -111,22 +125,38 @@ class ColdNASSettings(SearchSettings):
         high=1,
         tuned=lambda settings, value, at: min(1.0, value * (1 + at)),
     )
-    redraw: bool = setting(True, "Draw support and query of the training users anew each epoch.")
+    redraw: bool = setting(
+        True, "Draw the support and query sets of the training users anew each epoch."
+    )
 
     rating_range: str = setting(
-        "", "The least and the largest rating, such as 1,5; empty: as found, or usual."
+        "",
+        "Smallest and largest rating, such as 1,5; empty: those of the format, or else of "
+        "the data.",
     )
     out_of_range: str = setting(
-        "refuse", "What becomes of ratings out of the range.", choices=OUT_OF_RANGE
+        "refuse", "What to do with ratings outside the range.", choices=OUT_OF_RANGE
     )
-    split_seed: int = setting(0, "Seed of the split into tasks, where the data have none.", low=0)
+    split_seed: int = setting(
+        0, "Seed of the split into tasks, for data that come without tasks.", low=0
+    )
     min_ratings: int = setting(13, "Users with fewer ratings are left out.", low=2)
     max_ratings: int = setting(100, "Users with more ratings are left out.", low=2)
-    query_items: int = setting(10, "Ratings of a user that are asked; the rest support.", low=1)
+    query_items: int = setting(
+        10,
+        "Ratings per user that are to be predicted (query); the others are given (support).",
+        low=1,
+    )
     train_share: float = setting(0.7, "Share of the users to train on.", low=0, high=1)
-    valid_share: float = setting(0.1, "Share of the users to select on.", low=0, high=1)
-    scenario: str = setting("user_cold", "What is new in a test task.", choices=SCENARIOS)
-    new_items_since: int = setting(1998, "Year from which items are new (item_cold).")
+    valid_share: float = setting(
+        0.1, "Share of the users to validate on; the rest are test users.", low=0, high=1
+    )
+    scenario: str = setting(
+        "user_cold", "What is new in a test task: the user, the items or both.", choices=SCENARIOS
+    )
+    new_items_since: int = setting(
+        1998, "Year from which items are new (item_cold and user_and_item_cold)."
+    )
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -136,14 +166,20 @@ class ColdNASSettings(SearchSettings):
         """
         super().__post_init__()
         if self.search_space == "networks" and self.structure:
-            raise UserError("--structure: given with --search_space=networks, expected operations")
+            raise UserError(
+                "--structure: given with --search_space=networks, expected "
+                "--search_space=operations"
+            )
         if self.search_space == "networks" and self.searcher in ("differentiable", "progressive"):
             raise UserError(
                 f"--searcher={self.searcher}: does not search --search_space=networks, expected "
                 "random, evolutionary, one_shot or decoupled"
             )
         if self.search_space == "networks" and self.landscape:
-            raise UserError("--landscape: given with --search_space=networks, expected operations")
+            raise UserError(
+                "--landscape: given with --search_space=networks, expected "
+                "--search_space=operations"
+            )
         self.protocol()
         self.allowed_ratings()
         self.widths()
@@ -159,7 +195,7 @@ class ColdNASSettings(SearchSettings):
         return self.search_space == "operations"
 
     def protocol(self) -> Protocol:
-        """Return the numbers of the cold-start protocol."""
+        """Return the settings of the cold-start protocol."""
         return Protocol(
             seed=self.split_seed,
             min_ratings=self.min_ratings,

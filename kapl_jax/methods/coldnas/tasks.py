@@ -18,7 +18,7 @@ from kapl_jax.search.problem import Split
 
 
 class TaskData(flax.struct.PyTreeNode):
-    """The arrays of a split that all candidates share.
+    """The arrays of a split that all individuals share.
 
     Attributes:
         item_fields: For each field of the items int32[number of items, W].

@@ -38,7 +38,7 @@ class AdaPropReasoner:
 
         Args:
             parameters: Of `RelationalModel`, with `sampling`.
-            offered: What the model is made of, one alternative each.
+            offered: The alternatives the model is made of, one each.
             num_layers: L.
             limits: Nodes that a query adds in a layer, and edges of a query in a layer, at most.
             graph: Where messages travel.

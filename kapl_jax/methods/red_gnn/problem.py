@@ -53,14 +53,14 @@ class RedGNNOptions:
     Attributes:
         num_layers: L.
         hidden_dim: D.
-        offered: What candidates choose among.
+        offered: The alternatives that structures choose among.
         batch_size: Queries in a batch of training.
-        fact_share: Share of the training triples that are edges in an epoch; the others are asked.
-        dropout: Whether any candidate uses dropout.
+        fact_share: Share of the training triples that are edges in an epoch; others are queries.
+        dropout: Whether any individual uses dropout.
         regime: "dense", "frontier", or "auto": dense where the graph is small.
         top_k: Nodes that a query adds in a layer (AdaProp); 0: all.
-        most_edges: Edges of a query in a layer, where nodes are chosen.
-        data_seed: Seed of the epochs' splits and orders, the same for all candidates.
+        most_edges: Most edges per query and layer, with AdaProp.
+        data_seed: Seed of the epochs' splits and orders, the same for all individuals.
     """
 
     num_layers: int = 4

@@ -87,7 +87,7 @@ class FrontierReasoner:
 
         Args:
             parameters: Of `RelationalModel`.
-            offered: What the model is made of, one alternative each.
+            offered: The alternatives the model is made of, one each.
             num_layers: L.
             graph: Where messages travel.
         """

@@ -30,7 +30,9 @@ class RedGNNSettings(GraphSettings):
     """The settings of one RED-GNN run; the program's flags are made from them."""
 
     dataset: str = setting(
-        "umls", "Registered graph (umls, family, WN18RR_v1, ...) or a folder; X with X_ind: a pair."
+        "umls",
+        "Registered graph (umls, family, WN18RR_v1, ...) or a folder; with X_ind beside X an "
+        "inductive pair.",
     )
     workdir: str = setting(
         "runs/red_gnn", "Run directory; continued if it exists.", path=True, identity=False
@@ -38,56 +40,97 @@ class RedGNNSettings(GraphSettings):
     searcher: str = setting(
         "evolutionary", "How structures are proposed.", choices=["random", "evolutionary"]
     )
-    candidates: int = setting(32, "Structures to train in the search, at least.", low=1)
+    candidates: int = setting(32, "Least number of structures to train in the search.", low=1)
     round_size: int = setting(
-        16, "Structures asked for and trained at a time.", low=1, high=100_000
+        16,
+        "Structures proposed and trained together, in each round of the search.",
+        low=1,
+        high=100_000,
     )
     structure: str = setting(
         PUBLISHED,
-        "Train these and do not search: 'published', 'nbfnet' or 'message=product, num_layers=3', "
-        "separated by '|'. Empty: search.",
+        "Skip the search: 'published', 'nbfnet' or structures like 'message=product, "
+        "num_layers=3', separated by '|'; empty: search.",
     )
-    epochs: int = setting(10, "Epochs of a structure in the search and in tuning.", low=1)
+    epochs: int = setting(10, "Epochs per structure in the search and in tuning.", low=1)
     evaluate_search_every: int = setting(
-        2, "Epochs between validations in search and tuning; the best counts. 0: the last.", low=0
+        2,
+        "Epochs between validations in the search and in tuning, of which the best counts; "
+        "0: validate once, after the last epoch.",
+        low=0,
     )
     finalists: int = setting(
-        3, "Searched structures that go on to tuning and the end.", low=1, high=100_000
+        3,
+        "Best structures of the search that go on to tuning and the final stage.",
+        low=1,
+        high=100_000,
     )
     presets: str = setting("all", "Compare a search with the published structure: 'all' or 'none'.")
     tuning_samples: int = setting(
-        1, "Hyperparameters tried per structure; 1: none.", low=1, high=10_000
+        1,
+        "Sets of hyperparameters tried per structure; 1: only that of the search.",
+        low=1,
+        high=10_000,
     )
-    final_epochs: int = setting(50, "Most epochs at the end; validation picks the best.", low=1)
-    evaluate_every: int = setting(1, "Epochs between validations at the end.", low=1)
+    final_epochs: int = setting(
+        50, "Most epochs in the final stage; validation selects the best.", low=1
+    )
+    evaluate_every: int = setting(1, "Epochs between validations in the final stage.", low=1)
 
     activation: str = setting("relu", "Activation of a layer.", choices=NAMED["activation"])
-    message: str = setting("sum", "How a state meets a relation.", choices=NAMED["message"])
-    aggregation: str = setting("sum", "What becomes of messages.", choices=NAMED["aggregation"])
+    message: str = setting(
+        "sum",
+        "How the state of an edge's source and its relation make a message.",
+        choices=NAMED["message"],
+    )
+    aggregation: str = setting(
+        "sum",
+        "How messages that arrive at the same entity are combined.",
+        choices=NAMED["aggregation"],
+    )
     gate: str = setting(
-        "on", "New and old state: a GRU (on), new (off), a linear map.", choices=NAMED["gate"]
+        "on",
+        "How the old state of an entity is kept: by a GRU (on), not at all (off), by a "
+        "linear map (concat).",
+        choices=NAMED["gate"],
     )
     attention_dim: int = setting(
         5, "Width of the attention; 0: none.", low=0, high=NUMBERS["attention_dim"][1]
     )
     num_layers: int = setting(
-        4, "L, layers: steps from the query's entity.", low=1, high=NUMBERS["num_layers"][1]
+        4,
+        "Number L of layers, which are steps from the query's entity.",
+        low=1,
+        high=NUMBERS["num_layers"][1],
     )
     hidden_dim: int = setting(48, "Width of the states.", low=1, high=NUMBERS["hidden_dim"][1])
-    search_activations: str = setting("identity,relu,tanh", "Activations to search among.")
-    search_messages: str = setting("sum,product,rotation", "Messages to search among.")
-    search_aggregations: str = setting("sum,mean,max", "Aggregations to search among.")
-    search_gates: str = setting("on,off", "Gates to search among.")
-    search_attention_dims: str = setting("3,5,8", "Attention widths to search among.")
+    search_activations: str = setting(
+        "identity,relu,tanh", "Activations to search among, separated by commas."
+    )
+    search_messages: str = setting(
+        "sum,product,rotation", "Messages to search among, separated by commas."
+    )
+    search_aggregations: str = setting(
+        "sum,mean,max", "Aggregations to search among, separated by commas."
+    )
+    search_gates: str = setting("on,off", "Gates to search among, separated by commas.")
+    search_attention_dims: str = setting(
+        "3,5,8", "Widths of the attention to search among, separated by commas."
+    )
     search_layers: str = setting("", "Numbers of layers to search among; empty: --num_layers.")
-    search_hidden_dims: str = setting("", "Widths to search among; empty: --hidden_dim.")
+    search_hidden_dims: str = setting(
+        "", "Widths of the states to search among; empty: --hidden_dim."
+    )
 
-    batch_size: int = setting(20, "Queries in a batch of training.", low=1, high=2**20)
+    batch_size: int = setting(20, "Queries per batch in training.", low=1, high=2**20)
     evaluation_batch_size: int = setting(
-        50, "Distinct queries in a batch of evaluation.", low=1, high=2**20
+        50, "Distinct queries per batch in evaluation.", low=1, high=2**20
     )
     fact_share: float = setting(
-        0.75, "Share of the training triples that are edges in an epoch.", low=0, high=1
+        0.75,
+        "Share of the training triples that are edges in each epoch; the others are queries.",
+        low=0,
+        high=1,
     )
     learning_rate: float = setting(
         2e-3, "Learning rate of the first epoch.", low=1e-8, high=10, tuned=log(3.0)
@@ -97,7 +140,7 @@ class RedGNNSettings(GraphSettings):
     )
     decay: float = setting(
         0.99,
-        "Factor on the learning rate after each epoch.",
+        "Factor that multiplies the learning rate after each epoch.",
         low=0.1,
         high=1,
         tuned=between(1.0, 0.99),
@@ -107,21 +150,23 @@ class RedGNNSettings(GraphSettings):
     )
     top_k: int = setting(
         0,
-        "Nodes that a query adds in a layer, the best by a learned score (AdaProp); 0: all.",
+        "Nodes that each query adds per layer, the best by a learned score (AdaProp); 0: all.",
         low=0,
     )
     most_edges: int = setting(
-        32768, "Edges of a query in a layer, with --top_k.", low=1, high=(1 << 24) - 1
+        32768, "Most edges per query and layer, with --top_k.", low=1, high=(1 << 24) - 1
     )
     explained_answers: int = setting(
         500,
-        "Right validation answers whose paths make rules at the end; 0: no explanations.",
+        "Right validation answers whose paths are turned into rules at the end; 0: no "
+        "explanations.",
         low=0,
     )
     example_answers: int = setting(4, "Test answers whose paths the report shows.", low=1)
     regime: str = setting(
         "auto",
-        "Messages between all entities at once (dense) or over what queries reach (frontier).",
+        "Whether messages pass between all entities (dense) or only over what the queries "
+        "reach (frontier); auto: dense for small graphs.",
         choices=["auto", "dense", "frontier"],
     )
 
@@ -138,7 +183,10 @@ class RedGNNSettings(GraphSettings):
                 "there are edges and queries"
             )
         if self.top_k and self.regime != "auto":
-            raise UserError(f"--regime={self.regime}: given with --top_k, which has its own")
+            raise UserError(
+                f"--regime={self.regime}: given with --top_k, which has a regime of its own; "
+                "expected --regime=auto"
+            )
         self._check_sizes()
 
     def published(self) -> Structure:
@@ -181,7 +229,7 @@ class RedGNNSettings(GraphSettings):
         if odd and "rotation" in axes["message"]:
             raise UserError(
                 f"--hidden_dim, --search_hidden_dims, --structure: found the odd width {odd[0]}, "
-                "expected even ones where messages by rotation are offered"
+                "expected even widths, which messages by rotation need"
             )
 
 

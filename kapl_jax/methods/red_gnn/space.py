@@ -119,7 +119,7 @@ class ReasoningSpace(ChoiceSpace):
         }
 
     def parse(self, text: str, source: str) -> np.ndarray:
-        """Return the candidate of text such as `message=product, num_layers=3`.
+        """Return the structure of text such as `message=product, num_layers=3`.
 
         Raises:
             UserError: A name or a value is unknown.
@@ -127,7 +127,7 @@ class ReasoningSpace(ChoiceSpace):
         return self.candidate(parse_structure(text, self.base, source))
 
     def read(self, record: Mapping[str, Any]) -> np.ndarray:
-        """Return the candidate of such a record, which may be of another version.
+        """Return the structure of such a record, which may be of another version.
 
         Raises:
             LookupError: It lacks an axis.
@@ -151,7 +151,7 @@ def offered_by(space: ChoiceSpace) -> Offered:
 def narrowed(offered: Offered, structure: Structure) -> Offered:
     """Return what is offered with what costs much of `structure` alone: message, aggregation, ...
 
-    A candidate's indices may stay what they were: where there is one alternative, none is chosen.
+    A structure's indices may stay what they were: where there is one alternative, none is chosen.
     Of gates and attentions there are several where none of them brings parameters of its own, or
     takes away all: structures of the search space by default share a program.
     """

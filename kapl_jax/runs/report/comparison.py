@@ -40,7 +40,7 @@ class Row:
         valid: Metrics in validation by name.
         test: Metrics in test by name, empty until it is finished.
         parameters: Parameters of the best model.
-        candidates: Number of candidates trained.
+        candidates: Number of structures trained.
         seeds: Number of seeds of the final stage.
         seconds: Time taken so far.
         device: Device by name.
@@ -160,7 +160,7 @@ def _columns(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
         *(_metric_column("Valid", "valid", name) for name in mains),
         *(_metric_column("Test", "test", name) for name in [*mains, *others]),
         ("Parameters", lambda row: count(row.parameters)),
-        ("Candidates", lambda row: count(row.candidates) if row.searcher else MISSING),
+        ("Structures", lambda row: count(row.candidates) if row.searcher else MISSING),
         ("Seeds", lambda row: count(row.seeds)),
         ("Time", lambda row: duration(row.seconds)),
         ("Device", lambda row: row.device or MISSING),

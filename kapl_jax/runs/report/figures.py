@@ -78,7 +78,7 @@ class Point:
 def trajectory(
     searches: Sequence[Search], levels: Sequence[Level], y_label: str, direction: float
 ) -> Figure:
-    """Draw the best value so far against the number of candidates trained, each one as a dot.
+    """Draw the best value so far against the number of structures trained, each one as a dot.
 
     The axis ends where the worst quarter of all values begins: where the good ones differ is what
     counts.
@@ -119,7 +119,7 @@ def trajectory(
     low, high = min(ends), max(ends)
     axes.set_ylim(*room_around(low, high))
     axes.set_xlim(0, max(len(one.values) for one in searches) + 1)
-    axes.set_xlabel("candidates trained")
+    axes.set_xlabel("structures trained")
     axes.set_ylabel(y_label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes)
@@ -241,7 +241,7 @@ def scatter(points: Sequence[Point], groups: Sequence[str], y_label: str) -> Fig
 
 
 def picture_axes(size: float = 2.4) -> tuple[Figure, Axes]:
-    """Return a small square figure and its axes for the picture of one candidate."""
+    """Return a small square figure and its axes for the picture of one structure."""
     figure = Figure(figsize=(size, size), layout="constrained")
     return figure, figure.subplots()
 

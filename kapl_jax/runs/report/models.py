@@ -20,8 +20,8 @@ class Model:
     Attributes:
         name: Its name in the run.
         searched: Whether the search found it; False for a baseline.
-        structure: The candidate as nested lists, None where the results do not hold it.
-        formula: The candidate in symbols, may be empty.
+        structure: The structure as nested lists, None where the results do not hold it.
+        formula: The structure in symbols, may be empty.
         hyperparameters: Those it was trained with.
         valid: Metrics on the validation split by name.
         test: Metrics on the test split by name.
@@ -75,7 +75,7 @@ def best_baseline(run: Run) -> Model | None:
 
 
 def symbols(structure: Any) -> np.ndarray | None:
-    """Return a candidate as an array of symbols, `int` or `bool`.
+    """Return a structure as an array of symbols, `int` or `bool`.
 
     None where it is missing, or made of weights, which no picture or formula is drawn of.
     """

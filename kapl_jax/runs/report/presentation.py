@@ -15,7 +15,7 @@ from kapl_jax.runs.results_shape import fit_results
 from kapl_jax.runs.run_directory import RESULTS, Run
 from kapl_jax.runs.shapes import Shape
 
-# Draws a candidate, an array of symbols.
+# Draws a structure, an array of symbols.
 Draw = Callable[[Axes, np.ndarray], None]
 # Makes a section of the runs whose methods have it, by what each is called on the page; the only
 # run of a page is called nothing. None where they have nothing to show.
@@ -24,9 +24,9 @@ MethodSection = Callable[[Mapping[str, Run]], Section | None]
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-    """What a method calls the things it searches and those it is compared with."""
+    """What a method calls its structures and those it is compared with."""
 
-    candidate: str = "candidate"
+    candidate: str = "structure"
     baseline: str = "baseline"
 
 
@@ -42,9 +42,9 @@ class Presentation:
     Attributes:
         title: Its name as people write it; empty: as config.json has it.
         paper: Authors, title, place and year.
-        words: What it calls candidates and baselines.
+        words: What it calls structures and baselines.
         sizes: Sizes of its data worth naming, as the dataset of config.json calls them.
-        draw: Draws a candidate; None where there are no pictures.
+        draw: Draws a structure; None where there are no pictures.
         facts: Makes labelled values of results.json that are told first; empty ones are left out.
         sections: What it has to show beyond what every method has. One that several methods share
             stands behind those of their own.

@@ -79,7 +79,7 @@ def spread_note(runs: Sequence[Run]) -> str:
 
 
 def candidates_trained(run: Run) -> int:
-    """Return the number of candidates the search has trained."""
+    """Return the number of structures the search has trained."""
     found = _result(run, "candidates_trained")
     return len(search_scores(run)) if found is None else int(found)
 
@@ -103,27 +103,27 @@ def score(event: Mapping[str, Any]) -> float:
 
 
 def search_scores(run: Run) -> list[float]:
-    """Return the scores of the candidates the search trained, in order, -inf where diverged."""
+    """Return the scores of the structures the search trained, in order, -inf where diverged."""
     return [score(event) for event in candidates(run)]
 
 
 def best_so_far(run: Run) -> list[float]:
-    """Return after each candidate of the search the best score so far, -inf before the first.
+    """Return after each structure of the search the best score so far, -inf before the first.
 
-    Candidates that were dropped early do not count: they were not trained as long as the others.
+    Structures that were dropped early do not count: they were not trained as long as the others.
     """
     scores = [score(event) if _is_complete(event) else -math.inf for event in candidates(run)]
     return list(accumulate(scores, max))
 
 
 def best_candidate(run: Run) -> Mapping[str, Any] | None:
-    """Return the event of the best candidate of the search so far, None before the first."""
+    """Return the event of the best structure of the search so far, None before the first."""
     ranked = ranked_candidates(run)
     return ranked[0] if ranked else None
 
 
 def ranked_candidates(run: Run) -> list[Mapping[str, Any]]:
-    """Return the events of the candidates trained to the end that did not diverge, best first."""
+    """Return the events of the structures trained to the end that did not diverge, best first."""
     whole = [e for e in candidates(run) if _is_complete(e) and score(e) > -math.inf]
     return sorted(whole, key=score, reverse=True)
 

@@ -48,7 +48,7 @@ def test_figures_and_table():
 def test_a_derived_column_stands_in_table_and_figures():
     figures, lines = _run(Unit("user", "users", "us", 1e6, Derived("a minute", "minute", 60.0)))
     assert figures["programs"]["ours"]["minute"] == pytest.approx(30_000.0)
-    assert "us a user" in lines[1]
+    assert "us per user" in lines[1]
     assert "a minute" in lines[1]
     assert lines[2].split()[1:] == [
         "2000.00",

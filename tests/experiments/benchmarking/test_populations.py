@@ -13,7 +13,7 @@ _EPOCHS, _UNITS = 3, 7
 
 
 class _Trainer:
-    """Trains at most two individuals at once, and takes a second for each and an epoch."""
+    """Trains at most two individuals at once, and takes a second per individual and epoch."""
 
     def __init__(self, chunk_size, clock):
         self.chunk_size, self.clock = chunk_size, clock
@@ -54,7 +54,7 @@ def test_a_measurement_trains_all_chunks_further_and_gives_the_seconds_of_a_unit
     case = timer.case("all", _CANDIDATES)
     assert case.name == "all"
     for _ in range(2):
-        # A second an individual and epoch, of which a unit is a part.
+        # A second per individual and epoch, of which a unit is a part.
         assert case.measure() == pytest.approx(1 / _UNITS)
     (trainer,) = trainers
     chunks = [[0, 1], [2, 3], [4]]

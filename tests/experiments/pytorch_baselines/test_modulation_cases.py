@@ -64,7 +64,7 @@ def test_both_pytorch_programs_reach_our_losses():
 
 
 class _Batched:
-    """Stands for `BatchedTrainer`: takes a second a structure, user and epoch."""
+    """Stands for `BatchedTrainer`: takes a second per structure, user and epoch."""
 
     def __init__(self, work, chunk_size, gradients=modulation_cases.gradients_by_vmap):
         self.work = work

@@ -51,17 +51,17 @@ def test_the_last_parameters_are_those_of_the_slow_gradient(work):
     found = train_as_published(one).parameters
     rng = np.random.default_rng(3)
     for name, array in one.parameters.items():
-        place = tuple(rng.integers(0, array.shape))
-        gradient = _slow_gradient(one, name, place)
+        index = tuple(rng.integers(0, array.shape))
+        gradient = _slow_gradient(one, name, index)
         if abs(gradient) > 1e-3:
-            moved = found[name][place] - array[place]
+            moved = found[name][index] - array[index]
             assert moved == pytest.approx(-np.sign(gradient) * one.learning_rate, rel=1e-2), name
 
 
-def _slow_gradient(work, name, place, step=1e-5):
+def _slow_gradient(work, name, index, step=1e-5):
     def loss(change):
         parameters = {key: array.astype(np.float64) for key, array in work.parameters.items()}
-        parameters[name][place] += change
+        parameters[name][index] += change
         return slow_loss(work, parameters, 0)
 
     return (loss(step) - loss(-step)) / (2 * step)

@@ -60,9 +60,9 @@ def test_pairs_list_their_tails(triples):
     edges = _edges(triples)
     expansion = Adjacency(edges, _ENTITIES).expand(np.array([0, 3], np.int32), 2)
     pairs = zip(expansion.pair_sources, expansion.pair_relations, strict=True)
-    for place, (source, relation) in enumerate(pairs):
-        assert expansion.source_offsets[source] <= place < expansion.source_offsets[source + 1]
-        tails = expansion.tails[slice(*expansion.pair_offsets[place : place + 2])]
+    for index, (source, relation) in enumerate(pairs):
+        assert expansion.source_offsets[source] <= index < expansion.source_offsets[source + 1]
+        tails = expansion.tails[slice(*expansion.pair_offsets[index : index + 2])]
         leaving = edges[(edges[:, 0] == expansion.entities[source]) & (edges[:, 1] == relation), 2]
         assert sorted(expansion.entities[tails]) == sorted(leaving)
         assert set(expansion.queries[tails]) == {expansion.queries[source]}

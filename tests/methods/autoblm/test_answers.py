@@ -101,8 +101,8 @@ def test_many_queries_are_answered_in_parts(monkeypatch):
     found = answerer().answer(queries, 3)
     assert [len(answers.best) for answers in found] == [3] * 15
     scores = slow_scores(STRUCTURE, make_parameters(False))
-    for place, answers in enumerate(found):
-        assert_best_answers(answers, scores(place // 3, place % 3, 0)[0])
+    for index, answers in enumerate(found):
+        assert_best_answers(answers, scores(index // 3, index % 3, 0)[0])
     assert answerer().answer([], 3) == []
 
 

@@ -315,8 +315,8 @@ def test_a_changed_graph_is_another_run(tmp_path, monkeypatch):
 def test_all_diverged_is_one_line(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, candidates=4, learning_rate=100)
     # Larger than the flag allows.
-    numbers = {**settings.hyperparameters(), "regularisation": 1e38}
-    monkeypatch.setattr(AutoBLMSettings, "hyperparameters", lambda self: numbers)
+    changed = {**settings.hyperparameters(), "regularisation": 1e38}
+    monkeypatch.setattr(AutoBLMSettings, "hyperparameters", lambda self: changed)
     with pytest.raises(UserError, match=r"--learning_rate=100 .*: all 4 structures diverged"):
         run_method(AUTOBLM, settings)
 

@@ -19,7 +19,7 @@ from tests.bilinear.equivalence import transform
 from tests.evaluation.slow import assert_metrics_within
 from tests.methods.autoblm.tiny import (
     ENTITIES,
-    NUMBERS,
+    HYPERPARAMETERS,
     OPTIONS,
     RELATIONS,
     STRUCTURE,
@@ -44,13 +44,13 @@ VARIANTS = [
 ]
 
 
-def numbers(**changes):
-    return {name: np.float32(value) for name, value in {**NUMBERS, **changes}.items()}
+def hyperparameters(**changes):
+    return {name: np.float32(value) for name, value in {**HYPERPARAMETERS, **changes}.items()}
 
 
 def start(options=OPTIONS, seed=0, scale=1.0) -> TrainingState:
     """Return a state with parameters large enough that every term of the loss counts."""
-    state = init_program(options)(jax.random.key(seed), STRUCTURE, numbers())
+    state = init_program(options)(jax.random.key(seed), STRUCTURE, hyperparameters())
     state = jax.tree.map(np.asarray, state)
     scaled = {name: np.float32(scale) * table for name, table in params_of(state).items()}
     return with_params(state, scaled)
@@ -91,7 +91,7 @@ def train_shared(state, pool):
     def train(state, hyperparameters):
         return supernet.train_block(state, None, hyperparameters, EPOCH, KEYS, data, ())
 
-    return jax.jit(train)(state, numbers())
+    return jax.jit(train)(state, hyperparameters())
 
 
 @functools.cache
@@ -124,7 +124,9 @@ def batch(size=10):
 
 
 def value_and_gradient(options, state, structure=STRUCTURE, key=KEYS.own, **changes):
-    return loss_program(options)(params_of(state), structure, numbers(**changes), *batch(), key)
+    return loss_program(options)(
+        params_of(state), structure, hyperparameters(**changes), *batch(), key
+    )
 
 
 def assert_close(found, expected, **tolerance):
@@ -136,14 +138,14 @@ def assert_close(found, expected, **tolerance):
 @pytest.mark.parametrize("options", VARIANTS)
 def test_an_epoch_equals_the_slow_one(options):
     state = start(options, scale=2.0)
-    trained, loss = epoch_program(options)(state, STRUCTURE, numbers())
+    trained, loss = epoch_program(options)(state, STRUCTURE, hyperparameters())
     batches, weights = map(
         np.asarray, module._shuffled(problem(options).data["train"], KEYS.order, 15)
     )
     assert weights.shape == (3, 15)
     assert weights.sum() == 40
     expected, expected_loss = slow_epoch(
-        STRUCTURE, params_of(state), batches, weights, options, NUMBERS, int(EPOCH)
+        STRUCTURE, params_of(state), batches, weights, options, HYPERPARAMETERS, int(EPOCH)
     )
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
     # Both optimizers divide by the gradient's size: its rounding errors, about 1e-6 in single
@@ -171,7 +173,7 @@ def test_padded_rows_change_nothing():
     triples, weight = batch()
     other = np.where(weight[:, None] > 0, triples, 0)
     found, expected = (
-        loss_program()(params_of(state), STRUCTURE, numbers(), rows, weight, KEYS.own)
+        loss_program()(params_of(state), STRUCTURE, hyperparameters(), rows, weight, KEYS.own)
         for rows in (triples, other)
     )
     assert not np.array_equal(triples, other)
@@ -185,7 +187,7 @@ def test_all_entities_as_negatives_give_the_full_softmax(monkeypatch):
     expected = value_and_gradient(OPTIONS, state)
     monkeypatch.setattr(jax.random, "randint", lambda key, shape, low, high: jnp.arange(high))
     loss = jax.jit(jax.value_and_grad(_loss_of_structure(problem(sampled))))
-    found = loss(params_of(state), STRUCTURE, numbers(), *batch(), KEYS.own)
+    found = loss(params_of(state), STRUCTURE, hyperparameters(), *batch(), KEYS.own)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     assert_close(found[1], expected[1], rtol=1e-4, atol=1e-5)
 
@@ -314,8 +316,8 @@ def test_equivalent_structures_train_alike(seed):
     value_of_other, gradient_of_other = value_and_gradient(OPTIONS, state_of_other, other)
     np.testing.assert_allclose(value_of_other, value, rtol=1e-5)
     assert_close(gradient_of_other, transformed(gradient, *element), rtol=1e-4, atol=1e-5)
-    trained, loss = epoch_program()(state, structure, numbers())
-    trained_other, loss_of_other = epoch_program()(state_of_other, other, numbers())
+    trained, loss = epoch_program()(state, structure, hyperparameters())
+    trained_other, loss_of_other = epoch_program()(state_of_other, other, hyperparameters())
     np.testing.assert_allclose(loss_of_other, loss, rtol=1e-5)
     assert_close(params_of(trained_other), transformed(params_of(trained), *element), atol=1e-3)
 
@@ -323,7 +325,7 @@ def test_equivalent_structures_train_alike(seed):
 def test_shared_training_with_one_candidate_is_training_alone():
     state = start()
     trained, loss = train_shared(state, np.stack([STRUCTURE, STRUCTURE]))
-    expected, expected_loss = epoch_program()(state, STRUCTURE, numbers())
+    expected, expected_loss = epoch_program()(state, STRUCTURE, hyperparameters())
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
     assert_close(params_of(trained), params_of(expected), atol=1e-4)
 
@@ -333,7 +335,7 @@ def test_shared_training_uses_every_candidate():
     state, pool = start(), np.stack([STRUCTURE, -STRUCTURE[::-1]])
     shared, _ = train_shared(state, pool)
     for structure in pool:
-        alone, _ = epoch_program()(state, structure, numbers())
+        alone, _ = epoch_program()(state, structure, hyperparameters())
         difference = np.abs(params_of(shared)["relation"] - params_of(alone)["relation"])
         assert difference.mean() > 0.01
 
@@ -364,12 +366,12 @@ def test_every_epoch_has_another_order():
 
 def test_state_does_not_depend_on_what_is_searched():
     key = jax.random.key(0)
-    first = init_program()(key, STRUCTURE, numbers())
-    other = init_program()(key, np.zeros((4, 4), np.int8), numbers(learning_rate=9))
+    first = init_program()(key, STRUCTURE, hyperparameters())
+    other = init_program()(key, np.zeros((4, 4), np.int8), hyperparameters(learning_rate=9))
     jax.tree.map(np.testing.assert_array_equal, first, other)
     assert params_of(first)["entity"].shape == (ENTITIES, 8)
     assert params_of(first)["relation"].shape == (RELATIONS, 8)
-    both = init_program(VARIANTS[2])(key, STRUCTURE, numbers())
+    both = init_program(VARIANTS[2])(key, STRUCTURE, hyperparameters())
     assert params_of(both)["relation"].shape == (2 * RELATIONS, 8)
 
 
@@ -384,8 +386,10 @@ def test_other_numbers_of_blocks(blocks):
     }
     loss = jax.jit(_loss_of_structure(problem(options)))
     single = jax.tree.map(np.float32, parameters)
-    found = loss(single, structure, numbers(), *batch(), KEYS.own)
-    expected = slow_loss(structure, parameters, *batch(), options, NUMBERS["regularisation"])
+    found = loss(single, structure, hyperparameters(), *batch(), KEYS.own)
+    expected = slow_loss(
+        structure, parameters, *batch(), options, HYPERPARAMETERS["regularisation"]
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

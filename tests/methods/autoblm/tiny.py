@@ -14,7 +14,7 @@ from tests.data.graph_folders import Graph, write_plain
 from tests.evaluation.slow import rank_bounds
 
 ENTITIES, RELATIONS = 12, 3
-NUMBERS = {"learning_rate": 0.3, "regularisation": 0.02, "decay": 0.9, "dropout": 0.0}
+HYPERPARAMETERS = {"learning_rate": 0.3, "regularisation": 0.02, "decay": 0.9, "dropout": 0.0}
 STRUCTURE = np.array([[1, 0, -2, 0], [0, 2, 0, 3], [4, 0, -1, 0], [0, -3, 0, 1]], np.int8)
 OPTIONS = TrainingOptions(embedding_dim=8, batch_size=16)
 
@@ -49,13 +49,13 @@ def problem(options: TrainingOptions = OPTIONS) -> AutoBLMProblem:
 
 
 def individuals(count: int, seeds: int = 1) -> list[Individual]:
-    """Return different structures with different numbers; they do not depend on `count`."""
+    """Return different structures with different hyperparameters; they do not depend on `count`."""
     rng = np.random.default_rng(5)
     made = []
-    for place in range(count):
+    for index in range(count):
         structure = rng.integers(-4, 5, (4, 4)).astype(np.int8)
-        numbers = {**NUMBERS, "learning_rate": 0.1 + 0.01 * place}
-        made.append(Individual(structure, numbers, place % seeds))
+        hyperparameters = {**HYPERPARAMETERS, "learning_rate": 0.1 + 0.01 * index}
+        made.append(Individual(structure, hyperparameters, index % seeds))
     return made
 
 
@@ -90,13 +90,13 @@ def slow_loss(structure, parameters, triples, weights, options, regularisation) 
     power = {"l2": 2, "n3": 3}[options.regulariser]
     scores = slow_scores(structure, parameters, options.reciprocal)
     total = 0.0
-    for (head, place, tail), weight in zip(triples, weights, strict=True):
-        tails, heads = scores(head, place, tail)
+    for (head, relation, tail), weight in zip(triples, weights, strict=True):
+        tails, heads = scores(head, relation, tail)
         total += weight * (np.log(np.exp(tails).sum()) - tails[tail])
         total += weight * (np.log(np.exp(heads).sum()) - heads[head])
-        rows = [parameters["relation"][place]]
+        rows = [parameters["relation"][relation]]
         if options.reciprocal:
-            rows.append(parameters["relation"][place + RELATIONS])
+            rows.append(parameters["relation"][relation + RELATIONS])
         if options.penalised == "all":
             rows += [parameters["entity"][head], parameters["entity"][tail]]
         total += weight * regularisation * sum((np.abs(row) ** power).sum() for row in rows)
@@ -107,13 +107,13 @@ def slow_gradient(loss, parameters, step: float = 1e-5) -> dict[str, np.ndarray]
     """Return the gradient of `loss(parameters)` by central differences."""
     gradient = {name: np.zeros_like(table) for name, table in parameters.items()}
     for name, table in parameters.items():
-        for place in np.ndindex(table.shape):
-            kept = table[place]
-            table[place] = kept + step
+        for index in np.ndindex(table.shape):
+            kept = table[index]
+            table[index] = kept + step
             above = loss(parameters)
-            table[place] = kept - step
-            gradient[name][place] = (above - loss(parameters)) / (2 * step)
-            table[place] = kept
+            table[index] = kept - step
+            gradient[name][index] = (above - loss(parameters)) / (2 * step)
+            table[index] = kept
     return gradient
 
 
@@ -139,16 +139,18 @@ class SlowOptimizer:
         return mean / (np.sqrt(self.second[name] / (1 - 0.999**self.steps)) + 1e-8)
 
 
-def slow_epoch(structure, parameters, batches, weights, options, numbers, epoch):
+def slow_epoch(structure, parameters, batches, weights, options, hyperparameters, epoch):
     """Train for an epoch; return parameters and the loss by triple."""
     parameters = {name: np.array(table, np.float64) for name, table in parameters.items()}
     optimizer = SlowOptimizer(options.optimizer)
-    rate = numbers["learning_rate"] * numbers["decay"] ** epoch
+    rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
     total = 0.0
     for triples, weight in zip(batches, weights, strict=True):
 
         def loss(at, triples=triples, weight=weight):
-            return slow_loss(structure, at, triples, weight, options, numbers["regularisation"])
+            return slow_loss(
+                structure, at, triples, weight, options, hyperparameters["regularisation"]
+            )
 
         total += loss(parameters)
         gradient = slow_gradient(loss, parameters)

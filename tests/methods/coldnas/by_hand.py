@@ -16,20 +16,20 @@ def features_of(table: FeatureTable, row: int) -> Fields:
     return [[int(value) for value in values[row] if value >= 0] for values in table.values]
 
 
-def slow_user(data: ColdStartData, tasks: UserTasks, place: int) -> SlowUser:
+def slow_user(data: ColdStartData, tasks: UserTasks, index: int) -> SlowUser:
     """Return a user of a split without padding."""
     low, high = data.rating_range
 
     def rated(part: str) -> list[tuple[Fields, float]]:
         items, ratings, mask = (
-            getattr(tasks, f"{part}_{name}")[place] for name in ("items", "ratings", "mask")
+            getattr(tasks, f"{part}_{name}")[index] for name in ("items", "ratings", "mask")
         )
         return [
             (features_of(data.item_features, item), float((rating - low) / (high - low)))
             for item, rating in zip(items[mask], ratings[mask], strict=True)
         ]
 
-    fields = features_of(data.user_features, int(tasks.users[place]))
+    fields = features_of(data.user_features, int(tasks.users[index]))
     return SlowUser(fields, rated("support"), rated("query"))
 
 
@@ -55,8 +55,8 @@ def slow_metrics(
     """Return the lowest and the highest mean over users of each metric that rounding allows."""
     low, high = data.rating_range
     found = []
-    for place in range(tasks.num_users):
-        user = slow_user(data, tasks, place)
+    for index in range(tasks.num_users):
+        user = slow_user(data, tasks, index)
         predicted = predictions_by_hand(parameters, structure, data, user)
         ratings = np.array([low + (high - low) * rating for _, rating in user.asked])
         error = predicted - ratings

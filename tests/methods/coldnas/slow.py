@@ -27,8 +27,8 @@ class SlowUser:
 def slow_embedding(tables: dict[str, np.ndarray], fields: Fields) -> np.ndarray:
     """Return the mean of each field's rows, one behind the other."""
     parts = []
-    for place, rows in enumerate(fields):
-        table = tables[f"field_{place}"]
+    for index, rows in enumerate(fields):
+        table = tables[f"field_{index}"]
         total = np.zeros(table.shape[1])
         for row in rows:
             total = total + table[row]

@@ -68,8 +68,8 @@ def test_only_rows_in_use_are_trained_each_with_its_share():
         for total, rows in zip(expected, fields, strict=True):
             for row in rows:
                 total[row] += 1 / len(rows)
-    for place, shares in enumerate(expected):
-        found = gradient["params"][f"field_{place}"]
+    for index, shares in enumerate(expected):
+        found = gradient["params"][f"field_{index}"]
         np.testing.assert_allclose(found, np.tile(shares[:, None], DIM), rtol=1e-6)
 
 
@@ -78,8 +78,8 @@ def test_tables_start_uniform_with_nothing_for_unseen_values():
     variables = jax.jit(module.init)(
         jax.random.key(0), (np.zeros((1, 1), int), np.zeros((1, 2), int))
     )
-    for place, rows in enumerate((400, 25)):
-        table = np.asarray(variables["params"][f"field_{place}"])
+    for index, rows in enumerate((400, 25)):
+        table = np.asarray(variables["params"][f"field_{index}"])
         assert (table.shape, table.dtype) == ((rows, 20), np.float32)
         assert not table[UNSEEN].any()
         bound = rows**-0.5

@@ -35,15 +35,15 @@ def test_the_first_validation_users_are_shown(model, users):
 
 def test_effects_are_predictions_with_less_those_without(model, users):
     data, weights = model.data, parameters()["model"]
-    for place, told in enumerate(users):
-        whole = slow_user(data, data.valid, place)
+    for index, told in enumerate(users):
+        whole = slow_user(data, data.valid, index)
         predicted = predictions_by_hand(weights, model.structure, data, whole)
         best = int(predicted.argmax())
-        asked = data.valid.query_items[place][data.valid.query_mask[place]]
+        asked = data.valid.query_items[index][data.valid.query_mask[index]]
         assert told.influence.query_item == f"item {data.items[asked[best]]}"
         assert told.influence.prediction == pytest.approx(predicted[best], rel=1e-5)
-        rated = data.valid.support_items[place][data.valid.support_mask[place]]
-        ratings = data.valid.support_ratings[place][data.valid.support_mask[place]]
+        rated = data.valid.support_items[index][data.valid.support_mask[index]]
+        ratings = data.valid.support_ratings[index][data.valid.support_mask[index]]
         expected = {}
         for left_out, item in enumerate(rated):
             rest = [one for number, one in enumerate(whole.rated) if number != left_out]
@@ -63,14 +63,14 @@ def test_effects_are_predictions_with_less_those_without(model, users):
 def test_phi_moves_from_no_rating_to_all(model, users):
     data, widths = model.data, widths_of(parameters()["model"])
     cells = np.argwhere(model.structure)
-    for place, told in enumerate(users):
-        count = int(data.valid.support_mask[place].sum())
+    for index, told in enumerate(users):
+        count = int(data.valid.support_mask[index].sum())
         sizes = list(told.support_sizes)
         assert (sizes[0], sizes[-1]) == (0, count)
         assert sizes == sorted(set(sizes))
         assert told.phi.positions == tuple(cells[:, 0].tolist())
         assert told.phi.operations == tuple(OPERATIONS[one] for one in cells[:, 1])
-        whole = slow_user(data, data.valid, place)
+        whole = slow_user(data, data.valid, index)
         for size, norms in zip(sizes, told.phi.norms, strict=True):
             smaller = dataclasses.replace(whole, rated=whole.rated[:size])
             phi = slow_phi(parameters()["model"], widths, smaller)
@@ -82,8 +82,8 @@ def test_the_plane_keeps_no_more_than_the_distances(model, users):
     data, widths = model.data, widths_of(parameters()["model"])
     cells = np.argwhere(model.structure)
     full, plane = [], []
-    for place, told in enumerate(users):
-        whole = slow_user(data, data.valid, place)
+    for index, told in enumerate(users):
+        whole = slow_user(data, data.valid, index)
         for size, point in zip(told.support_sizes, told.phi.projection, strict=True):
             smaller = dataclasses.replace(whole, rated=whole.rated[:size])
             phi = slow_phi(parameters()["model"], widths, smaller)

@@ -70,12 +70,12 @@ def test_points_hold_the_metric_itself(objective, factor):
     found = landscape_results(objective, trained, nets)
     assert found["metric"] == objective
     assert len(found["points"]) == COUNT
-    for place, point in enumerate(found["points"]):
-        assert point["structure"] == structures[place].tolist()
-        assert point["operations"] == structures[place].sum()
-        assert point["truth"] == factor * trained[place]["score"]
-        inherited = np.mean([net["inherited"][place] for net in nets])
-        likelihood = np.mean([slow_likelihood(structures[place], net["alpha"]) for net in nets])
+    for index, point in enumerate(found["points"]):
+        assert point["structure"] == structures[index].tolist()
+        assert point["operations"] == structures[index].sum()
+        assert point["truth"] == factor * trained[index]["score"]
+        inherited = np.mean([net["inherited"][index] for net in nets])
+        likelihood = np.mean([slow_likelihood(structures[index], net["alpha"]) for net in nets])
         assert point["proxies"] == pytest.approx(
             {"inherited_weights": factor * inherited, "alpha": likelihood}
         )
@@ -83,9 +83,9 @@ def test_points_hold_the_metric_itself(objective, factor):
 
 def test_perfect_and_opposite_agreement():
     _, trained, nets = events(supernets=1)
-    for place, event in enumerate(trained):
-        event["score"] = float(place)
-    nets[0]["inherited"] = [2.0 * place for place in range(COUNT)]
+    for index, event in enumerate(trained):
+        event["score"] = float(index)
+    nets[0]["inherited"] = [2.0 * index for index in range(COUNT)]
     tau = landscape_results("mae", trained, nets)["agreement"]["inherited_weights"]
     assert tau["kendall_tau"] == pytest.approx(1)
     assert tau["p_value"] < 1e-9
@@ -98,9 +98,9 @@ def test_what_diverged_does_not_count():
     _, trained, nets = events(supernets=1)
     trained[3]["score"] = None
     nets[0]["inherited"][7] = None
-    kept = [place for place in range(COUNT) if place not in (3, 7)]
+    kept = [index for index in range(COUNT) if index not in (3, 7)]
     expected = slow_kendall(
-        [nets[0]["inherited"][place] for place in kept], [trained[place]["score"] for place in kept]
+        [nets[0]["inherited"][index] for index in kept], [trained[index]["score"] for index in kept]
     )
     found = landscape_results("mse", trained, nets)
     tau = found["agreement"]["inherited_weights"]["kendall_tau"]

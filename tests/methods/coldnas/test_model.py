@@ -80,14 +80,14 @@ def arrays(users, layouts=PLAIN, junk=0):
             filled += [*one, *[([[junk], [junk, junk]], junk / 2)] * (size - len(one))]
             mask += [True] * len(one) + [False] * (size - len(one))
         fields = tuple(
-            padded([item[place] for item, _ in filled], most)
-            for place, most in ((0, 1), (1, width))
+            padded([item[index] for item, _ in filled], most)
+            for index, most in ((0, 1), (1, width))
         )
         ratings = np.array([rating for _, rating in filled], np.float32)
         return ExampleRows(fields, ratings, np.array(mask), layout)
 
     fields = tuple(
-        padded([user.fields[place] for user in users], most) for place, most in ((0, 1), (1, 2))
+        padded([user.fields[index] for user in users], most) for index, most in ((0, 1), (1, 2))
     )
     return (
         fields,
@@ -140,18 +140,18 @@ def test_parameters_phi_equal_the_slow_ones():
     found = apply(parameters(), fields, support)
     assert [one.shape for one in found] == [(4, len(users), width) for width in (8, 4, 3)]
     params = jax.tree.map(np.float64, parameters()["params"])
-    for place, user in enumerate(users):
+    for index, user in enumerate(users):
         expected = slow_phi(params, MODEL.widths, user)
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one[:, place], other, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(one[:, index], other, rtol=1e-5, atol=1e-6)
 
 
 def test_every_operation_changes_predictions():
     """Else comparing random structures would prove little."""
     users = draw(0)
     nothing = np.concatenate(predictions(np.zeros((C, 4), bool), users))
-    for place in range(C * 4):
-        one = np.arange(C * 4).reshape(C, 4) == place
+    for index in range(C * 4):
+        one = np.arange(C * 4).reshape(C, 4) == index
         assert np.abs(np.concatenate(predictions(one, users)) - nothing).max() > 1e-4
 
 

@@ -358,7 +358,7 @@ def test_what_is_odd_in_the_ratings_is_said(tmp_path, monkeypatch, capsys):
     run_killed(COLDNAS, settings, monkeypatch, "search.trainer.PopulationTrainer.start")
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("warning: ")
-    assert first.endswith("1 of 13 rated users are missing, taken as unseen; first 'u99'")
+    assert first.endswith("1 of 13 rated users are missing, taken as unseen; the first is 'u99'")
     assert second.endswith("ratings.csv: 1 user left out: 1 with fewer than 6 ratings")
 
 
@@ -375,7 +375,7 @@ def test_the_report_has_its_sections(full_run):
         "Landscape of structures",
         "Explanations",
         "Parameters against quality",
-        "Hyperparameters chosen",
+        "Best hyperparameters",
         "Settings, versions and device",
     ]
     for line in full_run.results["best"]["expressions"]:

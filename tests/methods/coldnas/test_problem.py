@@ -18,7 +18,7 @@ from kapl_jax.search.shared_weights import Supernet
 from tests.evaluation.slow import ndcg_bounds
 from tests.methods.coldnas.slow import slow_loss, slow_phi, slow_predictions
 from tests.methods.coldnas.tiny import (
-    NUMBERS,
+    HYPERPARAMETERS,
     OPTIONS,
     POSITIONS,
     problem,
@@ -39,14 +39,14 @@ ITEM_FIELDS = problem().data["train"].item_fields
 WIDTHS = problem().model.widths
 
 
-def numbers(**changes):
-    return {name: np.float32(value) for name, value in {**NUMBERS, **changes}.items()}
+def hyperparameters(**changes):
+    return {name: np.float32(value) for name, value in {**HYPERPARAMETERS, **changes}.items()}
 
 
 @functools.cache
 def parameters(seed=0):
     """Return parameters that are large enough for every operation to count."""
-    state = init_program()(jax.random.key(seed), STRUCTURE, numbers())
+    state = init_program()(jax.random.key(seed), STRUCTURE, hyperparameters())
     rng = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: np.float32(2 * np.asarray(leaf) + 0.3 * rng.normal(size=leaf.shape)),
@@ -56,7 +56,7 @@ def parameters(seed=0):
 
 def start(seed=0) -> TrainingState:
     """Return the state before training with those parameters: moments are zeros."""
-    state = init_program()(jax.random.key(seed), STRUCTURE, numbers())
+    state = init_program()(jax.random.key(seed), STRUCTURE, hyperparameters())
     return state.replace(variables={"params": parameters(seed)})
 
 
@@ -82,7 +82,7 @@ def shared_program():
 
     def train(state, pool, own):
         keys, data = KEYS._replace(own=own), (one.data["train"][0], pool)
-        return one.train_block(state, lambda key: None, numbers(), EPOCH, keys, data, ())
+        return one.train_block(state, lambda key: None, hyperparameters(), EPOCH, keys, data, ())
 
     return jax.jit(train)
 
@@ -186,7 +186,7 @@ def test_a_batch_in_groups_is_the_padded_one(seed):
         found, expected = (loss_of(batch, grouped=grouped) for grouped in (True, False))
         assert_close(found, expected, rtol=1e-4)
         # A user that only fills the batch does not count.
-        real = [users[place] for place, one in zip(members, weight, strict=True) if one]
+        real = [users[index] for index, one in zip(members, weight, strict=True) if one]
         slow = slow_loss_of("structure", STRUCTURE, parameters(), real)
         np.testing.assert_allclose(found[0], slow, rtol=1e-5)
         filled |= len(real) < len(members)
@@ -225,14 +225,14 @@ def test_predictions_and_phi_equal_the_slow_ones():
     phi = jax.jit(one.phi)(parameters(), ITEM_FIELDS, tasks)
     slow = KINDS["structure"].slow(STRUCTURE)
     assert len(phi) == POSITIONS
-    for place, user in enumerate(users):
+    for index, user in enumerate(users):
         np.testing.assert_allclose(
-            predicted[place][DATA.test.query_mask[place]],
+            predicted[index][DATA.test.query_mask[index]],
             slow_predictions(at, WIDTHS, slow, user),
             rtol=1e-5,
         )
         for position, expected in enumerate(slow_phi(at, WIDTHS, user)):
-            np.testing.assert_allclose(phi[position][:, place], expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(phi[position][:, index], expected, rtol=1e-5, atol=1e-6)
 
 
 def slow_metrics(predicted, ratings):
@@ -299,8 +299,8 @@ def slow_epoch(state, given):
 
 
 def test_an_epoch_is_textbook_adam_over_all_batches():
-    given = {**NUMBERS, "weight_decay": 0.5, "unseen_rate": 0.0}
-    trained, loss = epoch_program()(start(), STRUCTURE, numbers(**given))
+    given = {**HYPERPARAMETERS, "weight_decay": 0.5, "unseen_rate": 0.0}
+    trained, loss = epoch_program()(start(), STRUCTURE, hyperparameters(**given))
     expected, mean = slow_epoch(start(), given)
     np.testing.assert_allclose(loss, mean, rtol=1e-5)
     # A step is about 0.008; rounding counts where a coordinate's gradient is small.
@@ -313,7 +313,7 @@ def test_an_epoch_is_textbook_adam_over_all_batches():
 def test_training_learns_its_users():
     state, losses = start(), []
     for _ in range(40):
-        state, loss = epoch_program()(state, STRUCTURE, numbers(unseen_rate=0, decay=1))
+        state, loss = epoch_program()(state, STRUCTURE, hyperparameters(unseen_rate=0, decay=1))
         losses.append(float(loss))
     assert losses[-1] < 0.5 * losses[0]
 
@@ -321,7 +321,7 @@ def test_training_learns_its_users():
 def test_drawing_anew_and_hiding_change_an_epoch():
     """Else the tests of what they do would prove little."""
     runs = [
-        epoch_program(options)(start(), STRUCTURE, numbers(unseen_rate=rate))[1]
+        epoch_program(options)(start(), STRUCTURE, hyperparameters(unseen_rate=rate))[1]
         for options, rate in ((AS_GIVEN, 0), (OPTIONS, 0), (AS_GIVEN, 0.5), (AS_GIVEN, 0.5))
     ]
     plain, redrawn, hidden, again = map(float, runs)
@@ -413,14 +413,14 @@ def test_scale_and_shift_as_networks_predict_alike(seed):
 
 def test_shared_training_with_one_candidate_is_training_alone():
     trained, loss = shared_program()(start(), np.stack([STRUCTURE, STRUCTURE]), KEYS.own)
-    expected, expected_loss = epoch_program()(start(), STRUCTURE, numbers())
+    expected, expected_loss = epoch_program()(start(), STRUCTURE, hyperparameters())
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
     assert_close(trained.variables, expected.variables, atol=1e-4)
 
 
 def test_shared_training_draws_from_the_pool_at_every_step():
     pool = np.stack([STRUCTURE, ~STRUCTURE])
-    alone = {float(epoch_program()(start(), one, numbers())[1]) for one in pool}
+    alone = {float(epoch_program()(start(), one, hyperparameters())[1]) for one in pool}
     keys = (jax.random.key(seed) for seed in range(60))
     losses = [float(shared_program()(start(), pool, key)[1]) for key in keys]
     # Three steps, each with one of two: either alone, and all mixtures.
@@ -430,8 +430,8 @@ def test_shared_training_draws_from_the_pool_at_every_step():
 
 def test_what_it_starts_from_does_not_depend_on_what_is_searched():
     key = jax.random.key(0)
-    first = init_program()(key, STRUCTURE, numbers())
-    other = init_program()(key, ~STRUCTURE, numbers(learning_rate=9))
+    first = init_program()(key, STRUCTURE, hyperparameters())
+    other = init_program()(key, ~STRUCTURE, hyperparameters(learning_rate=9))
     jax.tree.map(np.testing.assert_array_equal, first, other)
     model = first.variables["params"]["model"]
     assert model["items"]["field_0"].shape == (11, 2)

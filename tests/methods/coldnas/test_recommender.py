@@ -143,14 +143,14 @@ def test_the_same_as_the_model_says_of_its_test_users(recommender, folder):
     data, model = recommender.model.data, recommender.model
     tasks = data.test
     predicted = model.predict(model.tasks(tasks))
-    for place in range(tasks.num_users):
-        support = zip(tasks.support_items[place], tasks.support_ratings[place], strict=True)
+    for index in range(tasks.num_users):
+        support = zip(tasks.support_items[index], tasks.support_ratings[index], strict=True)
         rows = [f"{data.items[item]},{rating:g}" for item, rating in support]
-        job = slow_user(data, tasks, place).fields[0]
+        job = slow_user(data, tasks, index).fields[0]
         names = {row: name for name, row in data.user_features.vocabularies[0].items()}
         told = recommend(recommender, folder, *rows, features=f"job={names[job[0]]}")
         found = {one.item: one.rating for one in told.items}
-        for item, expected in zip(tasks.query_items[place], predicted[place], strict=True):
+        for item, expected in zip(tasks.query_items[index], predicted[index], strict=True):
             assert found[data.items[item]] == pytest.approx(expected, rel=1e-5)
 
 
@@ -167,9 +167,9 @@ def test_items_and_features_that_training_never_saw_work_and_are_told(trained, r
     found = recommend(recommender, folder, "i8,5", "i2,1", features="job=pilot")
     unseen, feature = found.warnings
     assert unseen.endswith(
-        "user.csv: training never saw 1 rated item, known by features alone; the first is 'i8'"
+        "user.csv: training never had 1 rated item, known by features alone; the first is 'i8'"
     )
-    assert feature.startswith("--user_features: training never showed job 'pilot'")
+    assert feature.startswith("--user_features: job 'pilot' does not occur in training")
     expected = by_hand(trained, {"i8": 5, "i2": 1})
     for one in found.items:
         assert one.rating == pytest.approx(expected[one.item], rel=1e-5)
@@ -184,7 +184,7 @@ def test_nothing_is_told_of_what_is_known(recommender, folder):
 
 def test_what_is_odd_is_told_when_explaining(recommender, folder, capsys):
     explain(recommender, folder, "i8,5")
-    assert "training never saw 1 rated item" in capsys.readouterr().err
+    assert "training never had 1 rated item" in capsys.readouterr().err
 
 
 def test_a_question_without_ratings_is_refused(recommender):
@@ -192,7 +192,9 @@ def test_a_question_without_ratings_is_refused(recommender):
         lambda: recommender.predict(UserQuestion()),
         lambda: recommender.explain(UserExplanationQuestion(item="i1")),
     ):
-        with pytest.raises(UserError, match=r"--ratings: missing, expected a CSV with the header"):
+        with pytest.raises(
+            UserError, match=r"--ratings: missing, expected a CSV file with the header"
+        ):
             ask()
 
 

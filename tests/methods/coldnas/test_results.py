@@ -29,8 +29,8 @@ from kapl_jax.runs.run_directory import RunDirectory
 from kapl_jax.search.individual import Individual
 from kapl_jax.search.stage import Outcome
 from tests.methods.coldnas.tiny import (
+    HYPERPARAMETERS,
     ITEMS,
-    NUMBERS,
     OPTIONS,
     POSITIONS,
     parameters,
@@ -54,10 +54,10 @@ ERRORS = {"searched-1": (0.3, 0.1), "pruned": (0.5, 0.2), "none": (0.4, 0.6)}
 
 def outcome(contender, seed, error):
     record = {
-        "valid": {name: error + place for place, name in enumerate(METRICS)},
-        "test": {name: 2 * error + place for place, name in enumerate(METRICS)},
+        "valid": {name: error + index for index, name in enumerate(METRICS)},
+        "test": {name: 2 * error + index for index, name in enumerate(METRICS)},
     }
-    individual = Individual(contender.structure, NUMBERS, seed, contender.name)
+    individual = Individual(contender.structure, HYPERPARAMETERS, seed, contender.name)
     return Outcome(individual, -error, True, record)
 
 
@@ -76,8 +76,8 @@ def made(tmp_path_factory, compiled_plainly):
     pipeline = SearchPipeline(COLDNAS, SETTINGS, data, record)
     individuals = [one.individual for name in OUTCOMES for one in OUTCOMES[name]]
     models = [
-        {"params": jax.tree.map(lambda leaf, factor=place: (1 + factor) * leaf, parameters())}
-        for place in range(len(individuals))
+        {"params": jax.tree.map(lambda leaf, factor=index: (1 + factor) * leaf, parameters())}
+        for index in range(len(individuals))
     ]
     pipeline.store.save(individuals, jax.tree.map(lambda *leaves: np.stack(leaves), *models))
     results = make_results(Finished(pipeline, CONTENDERS, OUTCOMES))
@@ -104,7 +104,7 @@ def test_rows_of_all_contenders(made):
     assert list(results["baselines"]) == ["none"]
     row = results["searched"][0]
     assert row["formula"] == "scale; -; max shift"
-    assert row["hyperparameters"] == NUMBERS
+    assert row["hyperparameters"] == HYPERPARAMETERS
     assert row["valid"]["mse"]["mean"] == pytest.approx(0.2)
     assert row["test"]["mae"]["mean"] == pytest.approx(1.4)
     assert results["test"] == row["test"]

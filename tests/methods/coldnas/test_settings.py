@@ -75,11 +75,11 @@ def test_defaults_are_sound():
         ),
         (
             {"search_space": "networks", "structure": "film"},
-            "--structure: given with --search_space=networks, expected operations",
+            "--structure: given with --search_space=networks, expected --search_space=operations",
         ),
         (
             {"search_space": "networks", "landscape": 8},
-            "--landscape: given with --search_space=networks, expected operations",
+            "--landscape: given with --search_space=networks, expected --search_space=operations",
         ),
     ],
 )

@@ -123,8 +123,8 @@ def test_crossing_takes_each_position_whole_from_one_of_both(space):
     rng = np.random.default_rng(0)
     samples = space.sample(rng, 200)
     differing = (samples[::2] != samples[1::2]).any(axis=2).all(axis=1)
-    place = 2 * np.flatnonzero(differing)[0]
-    first, second = samples[place : place + 2]
+    index = 2 * np.flatnonzero(differing)[0]
+    first, second = samples[index : index + 2]
     seen = set()
     for _ in range(200):
         child = space.cross_over(rng, first, second)
@@ -147,8 +147,8 @@ def test_samples_have_every_number_of_operations_equally_often():
     # 1000 expected, standard deviation 31.
     assert counts.min() > 850
     assert counts.max() < 1150
-    places = samples.mean(axis=0)
-    np.testing.assert_allclose(places, 0.5, atol=0.03)
+    shares = samples.mean(axis=0)
+    np.testing.assert_allclose(shares, 0.5, atol=0.03)
 
 
 def test_mutation_flips_one_or_two_operations_anywhere():

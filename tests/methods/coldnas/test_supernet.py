@@ -13,7 +13,7 @@ from kapl_jax.methods.coldnas.tasks import item_sets
 from kapl_jax.search.shared_weights import SharedWeights
 from tests.methods.coldnas.slow import slow_loss
 from tests.methods.coldnas.tiny import (
-    NUMBERS,
+    HYPERPARAMETERS,
     OPTIONS,
     POSITIONS,
     problem,
@@ -29,13 +29,13 @@ EVERYTHING = np.ones((POSITIONS, 4), bool)
 SUPERNET = SupernetProblem(DATA, OPTIONS)
 
 
-def numbers():
-    return {name: np.float32(value) for name, value in NUMBERS.items()}
+def hyperparameters():
+    return {name: np.float32(value) for name, value in HYPERPARAMETERS.items()}
 
 
 @functools.cache
 def start():
-    state = jax.jit(SUPERNET.init)(jax.random.key(0), EVERYTHING, numbers())
+    state = jax.jit(SUPERNET.init)(jax.random.key(0), EVERYTHING, hyperparameters())
     rng = np.random.default_rng(0)
     model = jax.tree.map(
         lambda leaf: np.float32(2 * np.asarray(leaf) + 0.3 * rng.normal(size=leaf.shape)),
@@ -106,11 +106,11 @@ def test_the_gradient_of_alpha_is_finite_differences():
         return slow_loss(precise["model"], SUPERNET.model.widths, slow_relaxed(gates), users)
 
     np.testing.assert_allclose(value, loss(alpha), rtol=1e-6)
-    for place in np.ndindex(alpha.shape):
+    for index in np.ndindex(alpha.shape):
         step = np.zeros_like(alpha)
-        step[place] = 1e-5
+        step[index] = 1e-5
         slope = (loss(alpha + step) - loss(alpha - step)) / 2e-5
-        np.testing.assert_allclose(found[place], slope, rtol=1e-4, atol=1e-10)
+        np.testing.assert_allclose(found[index], slope, rtol=1e-4, atol=1e-10)
     # Operations that the candidate rules out have none.
     assert not found[~candidate].any()
     assert (found[candidate] != 0).all()

@@ -32,8 +32,8 @@ def test_predictions_are_ratings_of_the_query_items(model):
     tasks = model.data.test
     found = model.predict(model.tasks(tasks))
     assert found.shape == tasks.query_items.shape
-    for place, expected in enumerate(by_hand(model, tasks)):
-        np.testing.assert_allclose(found[place][tasks.query_mask[place]], expected, rtol=1e-5)
+    for index, expected in enumerate(by_hand(model, tasks)):
+        np.testing.assert_allclose(found[index][tasks.query_mask[index]], expected, rtol=1e-5)
     # In the data's range, not in 0..1.
     assert 1 < found.min() < found.max() < 5
 
@@ -43,11 +43,11 @@ def test_phi_of_each_position(model):
     found = model.phi(model.tasks(tasks))
     widths = widths_of(parameters()["model"])
     assert [one.shape for one in found] == [(4, tasks.num_users, width) for width in widths]
-    for place in range(tasks.num_users):
-        user = slow_user(model.data, tasks, place)
+    for index in range(tasks.num_users):
+        user = slow_user(model.data, tasks, index)
         expected = slow_phi(parameters()["model"], widths, user)
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one[:, place], other, atol=1e-5)
+            np.testing.assert_allclose(one[:, index], other, atol=1e-5)
 
 
 def test_one_user_with_several_supports(model):

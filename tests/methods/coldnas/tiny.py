@@ -26,7 +26,7 @@ OPTIONS = ColdNASOptions(embedding_dim=2, hidden_units=(4, 3), context_dim=5, ba
 POSITIONS = OPTIONS.positions
 # What gives these options.
 SETTINGS = ColdNASSettings(embedding_dim=2, hidden_units="4,3", context_dim=5, batch_size=3)
-NUMBERS = {"learning_rate": 0.01, "decay": 0.9, "weight_decay": 0.01, "unseen_rate": 0.2}
+HYPERPARAMETERS = {"learning_rate": 0.01, "decay": 0.9, "weight_decay": 0.01, "unseen_rate": 0.2}
 
 
 def tiny_cold_start(
@@ -139,9 +139,9 @@ def slow_users(data: ColdStartData, tasks: UserTasks) -> list[SlowUser]:
     def fields(table: FeatureTable, row: int) -> Fields:
         return [[int(value) for value in values[row] if value >= 0] for values in table.values]
 
-    def rated(part: str, place: int) -> list[tuple[Fields, float]]:
+    def rated(part: str, index: int) -> list[tuple[Fields, float]]:
         items, ratings, mask = (
-            getattr(tasks, f"{part}_{name}")[place] for name in ("items", "ratings", "mask")
+            getattr(tasks, f"{part}_{name}")[index] for name in ("items", "ratings", "mask")
         )
         return [
             (fields(data.item_features, item), (float(rating) - low) / (high - low))
@@ -150,6 +150,6 @@ def slow_users(data: ColdStartData, tasks: UserTasks) -> list[SlowUser]:
         ]
 
     return [
-        SlowUser(fields(data.user_features, user), rated("support", place), rated("query", place))
-        for place, user in enumerate(tasks.users)
+        SlowUser(fields(data.user_features, user), rated("support", index), rated("query", index))
+        for index, user in enumerate(tasks.users)
     ]

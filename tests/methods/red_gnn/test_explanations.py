@@ -53,7 +53,7 @@ def graph(name, letters=("g", "d", "c")):
     known, asked = people[:-4], people[-4:]
     return KnowledgeGraph(
         name,
-        tuple(f"{letters[place % 3]}{place // 3}" for place in range(3 * FAMILIES)),
+        tuple(f"{letters[index % 3]}{index // 3}" for index in range(3 * FAMILIES)),
         ("father", "mother", "grandfather"),
         np.concatenate([triples(FATHER, 0, 1, people), triples(MOTHER, 1, 2, people)]),
         triples(GRANDFATHER, 0, 2, known),

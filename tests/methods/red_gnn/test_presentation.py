@@ -54,7 +54,7 @@ MRR = {"rules": 0.5, "model": 0.75}
 
 def named(*runs: Run) -> dict[str, Run]:
     """Return runs as a page names them."""
-    return {f"run {place}" if runs[1:] else "": run for place, run in enumerate(runs)}
+    return {f"run {index}" if runs[1:] else "": run for index, run in enumerate(runs)}
 
 
 def row(relation: str, weight: float, **more: Any) -> dict[str, Any]:

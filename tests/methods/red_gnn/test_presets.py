@@ -58,10 +58,10 @@ def test_at_the_end_a_program_knows_no_part_of_the_other_preset_that_costs(struc
     assert offered.messages == (structure["message"],)
     assert offered.aggregations == (structure["aggregation"],)
     assert offered.gates == (structure["gate"],)
-    # A place of the candidate must stay right where there still is a choice.
-    place = dict(zip(space.names, space.candidate(structure).tolist(), strict=True))
+    # An index of the candidate must stay right where there still is a choice.
+    index_of = dict(zip(space.names, space.candidate(structure).tolist(), strict=True))
     widths = offered.attention_dims
-    width = widths[place["attention_dim"]] if len(widths) > 1 else widths[0]
+    width = widths[index_of["attention_dim"]] if len(widths) > 1 else widths[0]
     assert width == structure["attention_dim"]
 
 

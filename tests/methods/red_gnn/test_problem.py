@@ -23,7 +23,7 @@ from tests.evaluation.slow import assert_metrics_within
 from tests.methods.red_gnn.tiny import (
     BATCH,
     ENTITIES,
-    NUMBERS,
+    HYPERPARAMETERS,
     OPTIONS,
     RELATIONS,
     individuals,
@@ -69,7 +69,7 @@ def four(options=OPTIONS):
 
 
 def standing_still(candidate):
-    return Individual(candidate, {**NUMBERS, "learning_rate": 0.0}, 0)
+    return Individual(candidate, {**HYPERPARAMETERS, "learning_rate": 0.0}, 0)
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_the_slow_losses_of_its_queries():
@@ -79,22 +79,22 @@ def test_the_loss_of_an_epoch_is_the_mean_of_the_slow_losses_of_its_queries():
     assert len(queries) % BATCH  # the last batch is filled up, which counts nothing
     edges = np.stack([graph.sources, graph.relations, graph.targets], axis=1)
     triples = edges[graph.relations < RELATIONS]
-    for place, one in enumerate(members):
-        parameters = jax.tree.map(lambda leaf, place=place: leaf[place], before)
+    for index, one in enumerate(members):
+        parameters = jax.tree.map(lambda leaf, index=index: leaf[index], before)
         scores = slow_scores(
             parameters, made_of(one.candidate), triples, ENTITIES, queries[:, 0], queries[:, 1]
         )
         expected = np.mean([slow_loss(*pair) for pair in zip(scores, queries[:, 2], strict=True)])
-        np.testing.assert_allclose(losses[place], expected, **TOLERANCE)
+        np.testing.assert_allclose(losses[index], expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_ranks_are_the_slow_ones_in_the_order_of_the_triples(split):
     _, _, parameters, ranks = four()
-    for place, one in enumerate(individuals(4)):
-        lowest, highest = np.moveaxis(slow_bounds(one, place, parameters, split), -1, 0)
-        assert ranks[split][place].shape == lowest.shape == (2, 6)
-        assert ((lowest <= ranks[split][place]) & (ranks[split][place] <= highest)).all()
+    for index, one in enumerate(individuals(4)):
+        lowest, highest = np.moveaxis(slow_bounds(one, index, parameters, split), -1, 0)
+        assert ranks[split][index].shape == lowest.shape == (2, 6)
+        assert ((lowest <= ranks[split][index]) & (ranks[split][index] <= highest)).all()
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
@@ -105,21 +105,21 @@ def test_metrics_are_those_of_the_slow_ranks(split):
 def assert_metrics_of_slow_ranks(trained, split="valid"):
     _, _, parameters, ranks = trained
     metrics = mean_rank_metrics(ranks[split])
-    for place, one in enumerate(individuals(4)):
-        bounds = slow_bounds(one, place, parameters, split).reshape(-1, 2)
-        found = {name: values[place] for name, values in metrics.items()}
+    for index, one in enumerate(individuals(4)):
+        bounds = slow_bounds(one, index, parameters, split).reshape(-1, 2)
+        found = {name: values[index] for name, values in metrics.items()}
         assert_metrics_within(found, metrics_of_ranks, bounds)
 
 
-def slow_bounds(one, place, parameters, split):
-    tables = jax.tree.map(lambda leaf: leaf[place], parameters)
+def slow_bounds(one, index, parameters, split):
+    tables = jax.tree.map(lambda leaf: leaf[index], parameters)
     return slow_rank_bounds(tiny_data().graph, split, tables, made_of(one.candidate))
 
 
 @pytest.mark.parametrize("options", [OPTIONS, CHOOSING], ids=["all", "chosen"])
 def test_the_loss_falls(options):
-    numbers = {**NUMBERS, "learning_rate": 0.03, "decay": 1.0, "weight_decay": 0.0}
-    members = [dataclasses.replace(one, hyperparameters=numbers) for one in individuals(4)]
+    hyperparameters = {**HYPERPARAMETERS, "learning_rate": 0.03, "decay": 1.0, "weight_decay": 0.0}
+    members = [dataclasses.replace(one, hyperparameters=hyperparameters) for one in individuals(4)]
     _, first, _, _ = train(members, epochs=1, options=options)
     _, later, _, _ = train(members, epochs=60, options=options)
     assert (later < first - 0.1).all()
@@ -129,9 +129,9 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
     one, regime = individuals(1)[0], DenseRegime()
     before, _, after, _ = train([one], epochs=2)
     parameters = jax.tree.map(lambda leaf: leaf[0], before)
-    numbers = one.hyperparameters
+    hyperparameters = one.hyperparameters
     optimizer = optax.chain(
-        optax.add_decayed_weights(numbers["weight_decay"]), optax.scale_by_adam()
+        optax.add_decayed_weights(hyperparameters["weight_decay"]), optax.scale_by_adam()
     )
     state = optimizer.init(parameters)
 
@@ -147,11 +147,11 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
 
     for epoch in range(2):
         graph, queries = split_pool(tiny_tasks(), OPTIONS.fact_share, OPTIONS.data_seed, epoch)
-        rate = numbers["learning_rate"] * numbers["decay"] ** epoch
+        rate = hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
         for start in range(0, len(queries), BATCH):
-            places = np.arange(start, start + BATCH)
-            batch = queries[places % len(queries)]
-            found = gradient(parameters, dense_graph(graph), batch, places < len(queries))
+            indices = np.arange(start, start + BATCH)
+            batch = queries[indices % len(queries)]
+            found = gradient(parameters, dense_graph(graph), batch, indices < len(queries))
             direction, state = optimizer.update(found, state, parameters)
             parameters = jax.tree.map(lambda p, d, rate=rate: p - rate * d, parameters, direction)
     for name, table in parameters.items():
@@ -159,12 +159,12 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
 
 
 @pytest.mark.parametrize("options", [OPTIONS, CHOOSING], ids=["all", "chosen"])
-@pytest.mark.parametrize("place", [0, 3])
-def test_a_candidate_alone_becomes_what_it_becomes_among_four(place, options):
-    alone = train([individuals(4)[place]], options=options)
+@pytest.mark.parametrize("index", [0, 3])
+def test_a_candidate_alone_becomes_what_it_becomes_among_four(index, options):
+    alone = train([individuals(4)[index]], options=options)
     for one, other in zip(jax.tree.leaves(alone), jax.tree.leaves(four(options)), strict=True):
         # Adam divides by the size of gradients, which makes more of rounding errors.
-        np.testing.assert_allclose(one[0], other[place], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(one[0], other[index], rtol=1e-3, atol=1e-4)
 
 
 def test_candidates_differ():

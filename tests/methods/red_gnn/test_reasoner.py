@@ -137,8 +137,8 @@ def test_a_model_that_keeps_one_node_a_layer_reaches_no_more(reasoner):
     assert (np.count_nonzero(kept, axis=1) <= 3).all()
     assert not scores[~kept].any()
     assert (np.count_nonzero(reasoner.scores(*QUERIES)[1], axis=1) > 3).any()
-    for place, trace in enumerate(adaprop.traces(*QUERIES)):
-        np.testing.assert_allclose(trace.scores, scores[place], **TOLERANCE)
-        np.testing.assert_array_equal(trace.reached, kept[place])
-        assert set(trace.layers[0].sources.tolist()) == {QUERIES[0, place]}
+    for index, trace in enumerate(adaprop.traces(*QUERIES)):
+        np.testing.assert_allclose(trace.scores, scores[index], **TOLERANCE)
+        np.testing.assert_array_equal(trace.reached, kept[index])
+        assert set(trace.layers[0].sources.tolist()) == {QUERIES[0, index]}
         assert len(set(trace.layers[1].sources.tolist())) <= 2

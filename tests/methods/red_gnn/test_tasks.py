@@ -23,16 +23,16 @@ def forward(graph):
 
 
 def queries_of(asked):
-    """Return the triples that batches of queries ask, by their place in the list."""
+    """Return the triples that batches of queries ask, by their position in the list."""
     queries, answers, found = asked.queries, asked.queries.answers, {}
     for batch, positions in enumerate(answers.position.tolist()):
-        for place, position in enumerate(positions):
+        for index, position in enumerate(positions):
             if position >= 0:
-                query = answers.query[batch, place]
+                query = answers.query[batch, index]
                 found[position] = (
                     int(queries.heads[batch, query]),
                     int(queries.relations[batch, query]),
-                    int(answers.entity[batch, place]),
+                    int(answers.entity[batch, index]),
                 )
     return [found[position] for position in range(len(found))]
 
@@ -40,8 +40,8 @@ def queries_of(asked):
 def known_of(asked):
     """Return all that is filtered, as triples."""
     queries, answers, found = asked.queries, asked.queries.answers, set()
-    for batch, places in enumerate(answers.known_query.tolist()):
-        for query, entity in zip(places, answers.known_entity[batch].tolist(), strict=True):
+    for batch, rows in enumerate(answers.known_query.tolist()):
+        for query, entity in zip(rows, answers.known_entity[batch].tolist(), strict=True):
             if query < ASKED:
                 head, relation = queries.heads[batch, query], queries.relations[batch, query]
                 found.add((int(head), int(relation), entity))

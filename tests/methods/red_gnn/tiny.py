@@ -54,7 +54,7 @@ SETTINGS = RedGNNSettings(
     presets="none",
     evaluation_batch_size=ASKED,
 )
-NUMBERS = {"learning_rate": 0.02, "decay": 0.9, "weight_decay": 0.01, "dropout": 0.0}
+HYPERPARAMETERS = {"learning_rate": 0.02, "decay": 0.9, "weight_decay": 0.01, "dropout": 0.0}
 
 
 def random_graph(name: str, entities: int, seed: int, first: str = "entity") -> KnowledgeGraph:
@@ -103,13 +103,13 @@ def trainer(options: RedGNNOptions = OPTIONS) -> PopulationTrainer[RedGNNProblem
 
 
 def individuals(count: int) -> list[Individual]:
-    """Return different candidates with different numbers; they do not depend on `count`."""
+    """Return different candidates with different hyperparameters; they do not depend on `count`."""
     sizes = [len(axis) for axis in OFFERED.axes]
     drawn = np.random.default_rng(5).permutation(int(np.prod(sizes)))[:count]
     made = []
-    for place, chosen in enumerate(np.stack(np.unravel_index(drawn, sizes), axis=1)):
-        numbers = {**NUMBERS, "learning_rate": 0.01 * (1 + place)}
-        made.append(Individual(np.array([*chosen, 0, 0], np.int8), numbers, 0))
+    for index, chosen in enumerate(np.stack(np.unravel_index(drawn, sizes), axis=1)):
+        hyperparameters = {**HYPERPARAMETERS, "learning_rate": 0.01 * (1 + index)}
+        made.append(Individual(np.array([*chosen, 0, 0], np.int8), hyperparameters, 0))
     return made
 
 

@@ -77,7 +77,7 @@ def write_fake_run(
     rng = np.random.default_rng(seed)
     config = _config(searcher, dataset, embedding_dim)
     events = [{"event": "stage", "stage": "search", "status": "start", "seconds": 0.1}]
-    events += _search(candidates, lambda place: _scored_structure(rng, place))
+    events += _search(candidates, lambda index: _scored_structure(rng, index))
     known = {"dataset": dataset, "searcher": searcher, "candidates_trained": candidates}
     results = {**known, **_results(rng, best, embedding_dim)} if finished else None
     return _write_run(path, config, events, results)
@@ -112,7 +112,7 @@ def write_fake_cold_run(
         "settings": {"searcher": searcher, "objective": objective, "seeds": 10},
         "dataset": {"name": dataset, "users": 1872, "items": 3846, "train": 1310},
     }
-    events = _search(candidates, lambda place: _scored_modulation(rng, place, objective))
+    events = _search(candidates, lambda index: _scored_modulation(rng, index, objective))
     known = {"dataset": dataset, "searcher": searcher, "candidates_trained": candidates}
     results = {**known, **_cold_results(rng, landscape_points)} if finished else None
     return _write_run(path, config, events, results)
@@ -138,20 +138,20 @@ def _write_run(
 def _search(count: int, scored: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the events of a search of `count` candidates, of which a few diverge."""
     events: list[dict[str, Any]] = []
-    for place in range(count):
-        seconds = 1.4 * place
+    for index in range(count):
+        seconds = 1.4 * index
         event = {
-            **{"event": "candidate", "stage": "search", "round": place // 16, "id": f"c{place}"},
+            **{"event": "candidate", "stage": "search", "round": index // 16, "id": f"c{index}"},
             **{"seed": 0, "epochs": 20, "complete": True, "loss": 1.2, "name": None},
-            **scored(place),
+            **scored(index),
             "seconds": seconds,
         }
-        if place % 31 == 30:
+        if index % 31 == 30:
             event |= {"score": None, "valid": {}}
         events.append(event)
-        if place % 16 == 15:
-            epoch = {"event": "epoch", "stage": "search", "round": place // 16, "epoch": 20}
-            events.append({**epoch, "loss": 5.0 / (1 + place / 16) + 1, "seconds": seconds})
+        if index % 16 == 15:
+            epoch = {"event": "epoch", "stage": "search", "round": index // 16, "epoch": 20}
+            events.append({**epoch, "loss": 5.0 / (1 + index / 16) + 1, "seconds": seconds})
     return events
 
 
@@ -201,8 +201,8 @@ def formula(structure: Structure) -> str:
     return " ".join(terms).removeprefix("+ ")
 
 
-def _scored_structure(rng: np.random.Generator, place: int) -> dict[str, Any]:
-    score = float(0.55 + 0.12 * np.log1p(place) / np.log(128) + 0.25 * rng.beta(3, 2))
+def _scored_structure(rng: np.random.Generator, index: int) -> dict[str, Any]:
+    score = float(0.55 + 0.12 * np.log1p(index) / np.log(128) + 0.25 * rng.beta(3, 2))
     drawn = rng.integers(-4, 5, (4, 4)) * (rng.random((4, 4)) < 0.5)
     hits = {f"hits_at_{most}": score for most in (1, 3, 10)}
     return {
@@ -286,9 +286,9 @@ def _relation(size: int, mrr: float) -> dict[str, Any]:
     return {"pattern": "antisymmetric", "cardinality": "N-N", **_part(size, mrr)}
 
 
-def _scored_modulation(rng: np.random.Generator, place: int, objective: str) -> dict[str, Any]:
+def _scored_modulation(rng: np.random.Generator, index: int, objective: str) -> dict[str, Any]:
     structure = (rng.random((4, 4)) < 0.4).tolist()
-    mse = float(0.205 + 0.05 * rng.beta(1.5, 4) / np.log(place + 3))
+    mse = float(0.205 + 0.05 * rng.beta(1.5, 4) / np.log(index + 3))
     valid = _values(mse)
     score = -mse if objective == "mse" else valid[objective]
     return {"candidate": structure, "describe": text(structure), "score": score, "valid": valid}
@@ -299,7 +299,7 @@ def text(structure: Structure) -> str:
     rows = (
         " ".join(o for o, used in zip(OPERATIONS, row, strict=True) if used) for row in structure
     )
-    return " | ".join(f"{place}: {row or '-'}" for place, row in enumerate(rows))
+    return " | ".join(f"{index}: {row or '-'}" for index, row in enumerate(rows))
 
 
 def _values(mse: float) -> dict[str, float]:
@@ -345,19 +345,19 @@ def _cold_results(rng: np.random.Generator, points: int) -> dict[str, Any]:
         **{"seeds": 10, "seconds": 612.0, "device": "2 x cpu"},
         "landscape": _landscape(rng, points),
         "published": _published(rng),
-        "reasons": {"users": [_user(rng, place) for place in range(4)]},
+        "reasons": {"users": [_user(rng, index) for index in range(4)]},
     }
 
 
 def _landscape(rng: np.random.Generator, count: int) -> dict[str, Any]:
     points = []
-    for place in range(count):
+    for index in range(count):
         structure = rng.random((4, 4)) < rng.random()
         truth = 0.214 - 0.004 * structure[1, 3] + 0.003 * structure[3, 2] + rng.normal() * 0.001
         points.append(
             {
                 "structure": structure.tolist(),
-                "truth": None if place % 50 == 49 else float(truth),  # some diverge
+                "truth": None if index % 50 == 49 else float(truth),  # some diverge
                 "proxies": {
                     "inherited_weights": float(truth + 0.01 + 0.002 * rng.normal()),
                     "alpha": float(-300 * truth + 60 + rng.normal()),
@@ -392,15 +392,15 @@ def _published(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _user(rng: np.random.Generator, place: int) -> dict[str, Any]:
-    sizes = [0, 1, 2, 5, 10, 20 + place]
+def _user(rng: np.random.Generator, index: int) -> dict[str, Any]:
+    sizes = [0, 1, 2, 5, 10, 20 + index]
     steps = np.cumsum(rng.normal(size=(len(sizes), 2)) / np.arange(1, len(sizes) + 1)[:, None], 0)
     items = [
         {"item": f"i{k}", "rating": float(rng.integers(0, 2)), "effect": float(rng.normal() * 0.03)}
         for k in range(12)
     ]
     return {
-        "user": NASTY_USER if place == 0 else f"user {place}",
+        "user": NASTY_USER if index == 0 else f"user {index}",
         "support_sizes": sizes,
         "phi": {
             "positions": [0, 1, 2, 2],

@@ -46,7 +46,7 @@ def test_an_event_without_metrics_tells_its_score_as_the_metric(tmp_path: Path) 
 
 def test_text_columns_are_aligned_and_unfinished_runs_are_named(tmp_path: Path) -> None:
     header, rule, *lines = as_text(compare(fake_runs(tmp_path))).splitlines()
-    starts = [place for place in range(len(rule)) if rule[place] == "-" and rule[place - 1] != "-"]
+    starts = [index for index in range(len(rule)) if rule[index] == "-" and rule[index - 1] != "-"]
     assert len(starts) > 10
     for line in lines:
         assert all(line[start - 1 : start] in ("", " ") for start in starts[1:])
@@ -65,7 +65,7 @@ def test_values_are_those_of_the_results(tmp_path: Path) -> None:
     test = run.results["test"]["mrr"]
     assert row["Test MRR"] == f"{test['mean']:.4f} ± {test['std']:.4f}"
     assert row["Parameters"] == "11,584"
-    assert row["Candidates"] == "128"
+    assert row["Structures"] == "128"
     assert row["Time"] == "3 min 08 s"
     assert row["Device"] == "2 x cpu"
 

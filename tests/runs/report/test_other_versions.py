@@ -132,6 +132,6 @@ def test_where_nothing_was_searched_plain_words_say_so(tmp_path):
     run = read_run(tmp_path)
     page = render([run], PRESENTATIONS)
     assert "none, structures were given" in page
-    assert "Candidates trained" not in page
+    assert "Structures trained" not in page
     assert "autoblm, none" not in page
     assert compare([run])[0].searcher is None

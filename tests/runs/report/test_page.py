@@ -217,13 +217,13 @@ def test_a_search_for_modulation_has_its_own_sections_and_words(cold: str) -> No
     ]
     assert "1,872 users, 3,846 items" in page.text
     assert "-0.0031 against the best preset, shift; lower is better." in page.text
-    assert "The highest quarter of the candidates may lie above the axis" in page.text
+    assert "The highest quarter of the structures may lie above the axis" in page.text
     assert "down is better" in page.text
     assert "Lower is better for MSE and MAE." in page.text
     assert "Adapted per user 256" in page.text
     assert NASTY_USER in page.text
     assert NASTY_ITEM in page.text
-    assert "h0 = leaky_relu([item, user] + φ4)\nh1" in html.unescape(cold), "a line an equation"
+    assert "h0 = leaky_relu([item, user] + φ4)\nh1" in html.unescape(cold), "one line per equation"
 
 
 def test_metrics_of_unfinished_runs_are_not_negated(tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def test_runs_of_one_method_are_told_apart() -> None:
 def test_words_are_those_of_all_runs_or_plain() -> None:
     first, second = run_of("first"), run_of("second")
     assert common_words([first, first], PRESENTATIONS) == Words("tree", "weed")
-    assert common_words([first, second], PRESENTATIONS) == Words("candidate", "baseline")
-    assert common_words([run_of("third")], PRESENTATIONS) == Words("candidate", "baseline")
+    assert common_words([first, second], PRESENTATIONS) == Words("structure", "baseline")
+    assert common_words([run_of("third")], PRESENTATIONS) == Words("structure", "baseline")
 
 
 def test_a_page_has_the_methods_words_facts_sizes_and_pictures() -> None:
@@ -108,8 +108,8 @@ def test_a_page_has_the_methods_words_facts_sizes_and_pictures() -> None:
 def test_sections_of_methods_stand_between_the_results_and_what_they_cost() -> None:
     models = [{"name": "oak", "valid": {"mrr": 0.5}, "test": {"mrr": 0.5}, "parameters": 3}]
     page = render([run_of("first", own=12, searched=models)], PRESENTATIONS)
-    places = [page.index(f'id="{name}"') for name in ("results", "one", "shared", "parsimony")]
-    assert places == sorted(places)
+    positions = [page.index(f'id="{name}"') for name in ("results", "one", "shared", "parsimony")]
+    assert positions == sorted(positions)
 
 
 def test_what_a_method_cannot_read_is_left_out_with_a_line(
@@ -119,7 +119,7 @@ def test_what_a_method_cannot_read_is_left_out_with_a_line(
     page = render([run], PRESENTATIONS)
     assert "much" not in page
     assert capsys.readouterr().err == (
-        "warning: run/results.json: own: found a text; left out, as this version cannot read it\n"
+        "warning: run/results.json: own: found text; left out, as this version cannot read it\n"
     )
     assert readable(run, {"own?": number}).results == {"searcher": "none", "seeds": 3}
     assert run.results is not None

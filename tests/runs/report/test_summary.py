@@ -8,8 +8,8 @@ from tests.runs.report.fake_runs import write_fake_run
 
 def run_of(*scores: float | None, complete: bool = True, **config: object) -> Run:
     events = [
-        {"event": "candidate", "stage": "search", "id": str(place), "score": score}
-        for place, score in enumerate(scores)
+        {"event": "candidate", "stage": "search", "id": str(index), "score": score}
+        for index, score in enumerate(scores)
     ]
     events[-1]["complete"] = complete
     return Run(Path("run"), {"method": "autoblm", **config}, events, None)

@@ -93,7 +93,7 @@ def _facts(run: Run, presentation: Presentation) -> list[tuple[str, str]]:
         ("Dataset", f"{name} ({', '.join(sizes)})" if sizes else name),
         ("Method", summary.method(run)),
         ("Search", searcher or f"none, {presentation.words.candidate}s were given"),
-        ("Candidates trained", count(summary.candidates_trained(run)) if searcher else ""),
+        ("Structures trained", count(summary.candidates_trained(run)) if searcher else ""),
         ("Seeds of the final stage", count(summary.seeds(run))),
         ("Parameters", count((run.results or {}).get("parameters"))),
         *presentation.facts(run.results or {}),
@@ -125,6 +125,6 @@ def _versus(run: Run, presentation: Presentation) -> Table | None:
         ]
         for role, model in beside
     ]
-    caption = f"{summary.spread_note([run])} Chosen by validation, test reported once."
+    caption = f"{summary.spread_note([run])} Selected by validation; test is reported once."
     caption = f"{caption} {direction_note([by, *names])}".rstrip()
     return Table(header, rows, frozenset({0, 1}), frozenset({0}), caption)

@@ -70,7 +70,7 @@ def _figure(
     svg = to_svg(drawn, name, f"Parameters against test {metric_label(by)}. {words}")
     caption = (
         "Mean over seeds with one standard deviation. "
-        f"Named: the chosen model and the best {baseline}."
+        f"Named: the best model and the best {baseline}."
     )
     if len({point.x for point in points}) == 1:
         caption += f" All models here have {count(points[0].x)} parameters."

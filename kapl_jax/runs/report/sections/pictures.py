@@ -1,4 +1,4 @@
-"""The candidates found and the baselines, as pictures."""
+"""The structures found and the baselines, as pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN_UNFINISHED = 8
 
 
 def pictures(runs: Sequence[Run], presentations: Presentations) -> Section | None:
-    """Return a gallery of searched candidates per run, best first, and one of the baselines."""
+    """Return a gallery of searched structures per run, best first, and one of the baselines."""
     draws = [presentation_of(run, presentations).draw for run in runs]
     pairs = [(run, draw) for run, draw in zip(runs, draws, strict=True) if draw is not None]
     drawn = [run for run, _ in pairs]

@@ -53,7 +53,7 @@ def _figure(run: Run, models: Sequence[Model], heading: str, name: str) -> Figur
         f"{m.name} {metric_value(m.valid, by)}, test {metric_value(m.test, by)}" for m in models
     )
     svg = to_svg(drawn, name, f"{metric_label(by)} in validation and test. {words}")
-    chosen = "the shaded row was chosen."
+    chosen = "the shaded row is the best by validation."
     one = summary.seeds(run) == 1
     spread = "Of one seed" if one else "Mean over seeds with one standard deviation to each side"
     caption = f"{spread}; {chosen}"

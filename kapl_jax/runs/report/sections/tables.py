@@ -54,8 +54,8 @@ def hyperparameters(runs: Sequence[Run], presentations: Presentations) -> Sectio
             tables.append(table)
     if not tables:
         return None
-    lead = "What each model of the final stage was trained with, as chosen in validation."
-    return Section("hyperparameters", "Hyperparameters chosen", lead, tables)
+    lead = "What each model of the final stage was trained with, selected by validation."
+    return Section("hyperparameters", "Best hyperparameters", lead, tables)
 
 
 def _hyperparameter_table(run: Run, heading: str) -> Table | None:

@@ -17,7 +17,7 @@ from kapl_jax.runs.run_directory import Run
 
 
 def trajectory(runs: Sequence[Run], presentations: Presentations) -> Section | None:
-    """Return the best score so far against candidates trained, one figure per dataset."""
+    """Return the best score so far against structures trained, one figure per dataset."""
     blocks = []
     groups = summary.comparable([run for run in runs if _scored(run)])
     for index, (dataset, members) in enumerate(groups.items()):
@@ -27,7 +27,7 @@ def trajectory(runs: Sequence[Run], presentations: Presentations) -> Section | N
         blocks.append(_figure(members, names, levels, heading, f"trajectory{index}"))
     if not blocks:
         return None
-    lead = "Best validation score so far as candidates are trained; each dot is one candidate."
+    lead = "Best validation score so far as structures are trained; each dot is one structure."
     return Section("trajectory", "Search trajectory", lead, blocks)
 
 
@@ -46,7 +46,7 @@ def _figure(
     by = summary.main_metric(runs[0])
     drawn = figures.trajectory(searches, levels, axis_label(by, "validation"), sign(by))
     words = "; ".join(
-        f"{one.label}: best {number(one.best[-1])} after {count(len(one.best))} candidates"
+        f"{one.label}: best {number(one.best[-1])} after {count(len(one.best))} structures"
         for one in searches
     )
     svg = to_svg(drawn, name, f"Search trajectory. {words}")
@@ -77,9 +77,9 @@ def _caption(
     scores = [value for one in searches for value in one.values]
     diverged = sum(not math.isfinite(score) for score in scores)
     ends = ("lowest", "below") if sign(metric) > 0 else ("highest", "above")
-    parts = [f"The {ends[0]} quarter of the candidates may lie {ends[1]} the axis."]
+    parts = [f"The {ends[0]} quarter of the structures may lie {ends[1]} the axis."]
     if diverged:
-        parts.append(f"{count(diverged)} of {count(len(scores))} candidates diverged.")
+        parts.append(f"{count(diverged)} of {count(len(scores))} structures diverged.")
     if levels:
         parts.append(
             "The horizontal line is from the final stage, where models are tuned and trained for "
