@@ -147,9 +147,13 @@ class ColdNASSettings(SearchSettings):
         "Ratings per user that are to be predicted (query); the others are given (support).",
         low=1,
     )
-    train_share: float = setting(0.7, "Share of the users to train on.", low=0, high=1)
+    train_share: float = setting(
+        0.7, "Share of the users to train on. Allowed: more than 0, less than 1."
+    )
     valid_share: float = setting(
-        0.1, "Share of the users to validate on; the rest are test users.", low=0, high=1
+        0.1,
+        "Share of the users to validate on; the rest are test users. Allowed: more than 0, less "
+        "than 1 with --train_share.",
     )
     scenario: str = setting(
         "user_cold", "What is new in a test task: the user, the items or both.", choices=SCENARIOS

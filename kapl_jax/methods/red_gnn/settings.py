@@ -128,9 +128,8 @@ class RedGNNSettings(GraphSettings):
     )
     fact_share: float = setting(
         0.75,
-        "Share of the training triples that are edges in each epoch; the others are queries.",
-        low=0,
-        high=1,
+        "Share of the training triples that are edges in each epoch; the others are queries. "
+        "Allowed: more than 0, less than 1.",
     )
     learning_rate: float = setting(
         2e-3, "Learning rate of the first epoch.", low=1e-8, high=10, tuned=log(3.0)

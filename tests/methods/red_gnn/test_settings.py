@@ -58,7 +58,7 @@ def test_what_is_suggested_are_settings(dataset):
     [
         ({"fact_share": 0.0}, "--fact_share=0.0: expected more than 0 and less than 1"),
         ({"fact_share": 1.0}, "--fact_share=1.0: expected more than 0"),
-        ({"fact_share": 1.5}, "--fact_share=1.5: out of range"),
+        ({"fact_share": 1.5}, "--fact_share=1.5: expected more than 0"),
         ({"top_k": 3, "regime": "dense"}, "--regime=dense: given with --top_k"),
         ({"num_layers": 0}, "--num_layers=0: out of range, expected"),
         ({"dropout": 0.95}, "--dropout=0.95: out of range"),
