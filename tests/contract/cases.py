@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import pytest
 
 _COMMON = {
     "searcher": "random",
@@ -40,6 +42,7 @@ class Case:
         bad: Flags of the method's program by what the line says that refuses them.
         bad_questions: Flags of experiments.predict, the same.
         files: Texts of files, by path, that these name.
+        slow: Whether programs of the method take long to compile: `tools/test` leaves it out.
     """
 
     settings: Mapping[str, Any]
@@ -48,6 +51,7 @@ class Case:
     bad: Mapping[str, str]
     bad_questions: Mapping[str, str]
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    slow: bool = False
 
 
 _GRAPH = {
@@ -101,6 +105,7 @@ CASES = {
             "user.csv": "item,rating\ni0,1\ni1,0\n",
             "bad.csv": "user,item,rating\nu0,i0\n",
         },
+        slow=True,
     ),
     "red_gnn": Case(
         settings={
@@ -129,6 +134,7 @@ CASES = {
         },
         bad_questions={"--head=nobody --relation=interacts_with": "unknown entity 'nobody'"},
         files=_GRAPH,
+        slow=True,
     ),
     "toy": Case(
         settings={**_COMMON, "presets": "line", "epochs": 20, "finalists": 1, "seeds": 2},
@@ -144,6 +150,15 @@ CASES = {
         files={"bad.csv": "0,1\n1,b\n"},
     ),
 }
+
+
+def parameters(names: Iterable[str]) -> list[Any]:
+    """Return methods as parameters of a test."""
+    slow = pytest.mark.slow
+    return [pytest.param(name, marks=[slow] if CASES[name].slow else []) for name in names]
+
+
+ALL = parameters(CASES)
 # What every program that searches refuses.
 BAD = {
     "--candidates=0": "--candidates=0: out of range, expected at least 1",

@@ -14,7 +14,7 @@ from kapl_jax.search.individual import Individual
 from kapl_jax.search.searchers import REGISTRY
 from kapl_jax.search.shared_weights import SharedWeights, Supernet
 from kapl_jax.search.trainer import PopulationTrainer
-from tests.contract.cases import CASES
+from tests.contract.cases import ALL, CASES, parameters
 from tests.contract.toy import TOY
 
 EPOCHS, COUNT = 2, 5
@@ -87,7 +87,7 @@ def assert_equal_up_to_rounding(found, expected, rows=slice(None)):
         np.testing.assert_allclose(values, expected[2][name], rtol=5e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_alone_as_in_company(name):
     setup = setup_of(name)
     for index in (0, 3):
@@ -95,13 +95,13 @@ def test_alone_as_in_company(name):
         assert_equal_up_to_rounding(alone, setup.together, slice(index, index + 1))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_in_other_chunks_of_which_the_last_is_filled_up(name):
     setup = setup_of(name)
     assert_equal_up_to_rounding(setup.train(setup.individuals, chunk_size=3), setup.together)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_on_all_devices(name):
     setup, count = setup_of(name), len(jax.devices())
     if count == 1:
@@ -109,14 +109,14 @@ def test_on_all_devices(name):
     assert_equal_up_to_rounding(setup.train(setup.individuals, devices=count), setup.together)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_resumed_it_is_the_very_same(name):
     setup = setup_of(name)
     resumed = setup.train(setup.individuals, stop_after=1)
     jax.tree.map(np.testing.assert_array_equal, resumed, setup.together)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_candidates_hyperparameters_and_seeds_matter(name):
     """Else the tests above would prove nothing."""
     setup = setup_of(name)
@@ -159,7 +159,7 @@ def train_supernet(setup, pool):
     return jax.tree.map(lambda leaf: leaf[0], trainer.fetch(chunk).state.variables)
 
 
-@pytest.mark.parametrize("name", ONE_SHOT)
+@pytest.mark.parametrize("name", parameters(ONE_SHOT))
 def test_a_supernet_of_one_candidate_is_that_candidate(name):
     setup = setup_of(name)
     found = train_supernet(setup, setup.structures[:1])
@@ -173,7 +173,7 @@ def test_a_supernet_of_one_candidate_is_that_candidate(name):
     )
 
 
-@pytest.mark.parametrize("name", ONE_SHOT)
+@pytest.mark.parametrize("name", parameters(ONE_SHOT))
 def test_shared_weights_score_each_candidate_as_its_own_model(name):
     setup = setup_of(name)
     # Trained under another candidate than most that are scored.

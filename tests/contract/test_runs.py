@@ -16,7 +16,7 @@ from kapl_jax.methods import METHODS
 from kapl_jax.methods.trained import load_trained
 from kapl_jax.methods.trained_on import DataSource
 from kapl_jax.search.trainer import PopulationTrainer
-from tests.contract.cases import BAD, CASES
+from tests.contract.cases import ALL, BAD, CASES
 from tests.contract.conftest import write_files
 from tests.contract.toy import POWERS, TOY
 from tests.end_to_end.browser import BROWSER, open_page, with_probe
@@ -42,14 +42,14 @@ def candidates(done, stage):
     return [event for event in events if event["stage"] == stage]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_search_compiles_in_its_first_round_only(run_of, name):
     by_round = run_of(name).by_round
     assert by_round == [by_round[0]] * 3
     assert by_round[0] > 0
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_all_stages_are_there(run_of, name):
     done, case = run_of(name), CASES[name]
     searched, results = candidates(done, "search"), done.trained.results
@@ -70,7 +70,7 @@ def test_all_stages_are_there(run_of, name):
     assert [entry.name for entry in (done.folder / "run" / "checkpoints").iterdir()] == ["model"]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_model_kept_gives_the_recorded_figures(run_of, name):
     done = run_of(name)
     model = load_trained(METHODS[name], done.trained.run, DataSource())
@@ -89,7 +89,7 @@ def test_the_model_kept_gives_the_recorded_figures(run_of, name):
         )
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_same_again_ends_at_once_and_another_run_is_refused(run_of, name, monkeypatch):
     done, case = run_of(name), CASES[name]
     monkeypatch.setattr(PopulationTrainer, "start", None)
@@ -100,7 +100,7 @@ def test_the_same_again_ends_at_once_and_another_run_is_refused(run_of, name, mo
         kapl_jax.run(*given, **{**case.settings, "seed": 1})
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_model_predicts(run_of, name, monkeypatch):
     done, case = run_of(name), CASES[name]
     monkeypatch.chdir(done.folder)
@@ -113,7 +113,7 @@ def test_a_model_predicts(run_of, name, monkeypatch):
         done.trained.predict(oracle="x")
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_model_explains_or_says_who_does(run_of, name, monkeypatch):
     done, case = run_of(name), CASES[name]
     monkeypatch.chdir(done.folder)
@@ -129,7 +129,7 @@ def test_a_model_explains_or_says_who_does(run_of, name, monkeypatch):
     assert all(picture for picture in explanation.pictures().values())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_report_is_there(run_of, name):
     done = run_of(name)
     page = done.trained.report.read_text(encoding="utf-8")
@@ -142,7 +142,7 @@ def test_the_report_is_there(run_of, name):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_report_in_a_browser(run_of, name, tmp_path):
     page = tmp_path / "index.html"
     page.write_bytes(run_of(name).trained.report.read_bytes())
@@ -151,7 +151,7 @@ def test_the_report_in_a_browser(run_of, name, tmp_path):
     assert document.count("<section") == page.read_text(encoding="utf-8").count("<section") > 3
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_bad_flags_and_files_are_one_line(tmp_path, compiled, name):
     write_files(tmp_path, name)
     for flag, said in {**BAD, **CASES[name].bad}.items():
@@ -160,7 +160,7 @@ def test_bad_flags_and_files_are_one_line(tmp_path, compiled, name):
         assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_bad_questions_are_one_line(run_of, compiled, name):
     for flags, said in CASES[name].bad_questions.items():
         arguments = ("--workdir=run", *flags.split())

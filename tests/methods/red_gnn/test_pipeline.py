@@ -19,7 +19,7 @@ from tests.methods.red_gnn.family import write_family
 from tests.methods.red_gnn.tiny import metrics_of_ranks, slow_rank_bounds, structure_made_of
 from tests.methods.whole_runs import candidates, run_of
 
-pytestmark = pytest.mark.usefixtures("compiled_plainly")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiled_plainly")]
 SETTINGS = RedGNNSettings(
     structure="",
     candidates=6,
