@@ -151,7 +151,8 @@ def test_steps_are_those_of_adam_with_weight_decay_added_to_the_gradient():
         for start in range(0, len(queries), BATCH):
             places = np.arange(start, start + BATCH)
             batch = queries[places % len(queries)]
-            found = gradient(parameters, dense_graph(graph), batch, places < len(queries))
+            weights = (places < len(queries)).astype(np.float32)
+            found = gradient(parameters, dense_graph(graph), batch, weights)
             direction, state = optimizer.update(found, state, parameters)
             parameters = jax.tree.map(lambda p, d, rate=rate: p - rate * d, parameters, direction)
     for name, table in parameters.items():
