@@ -111,7 +111,7 @@ def test_a_signal_is_one_line_and_its_status(name):
 def test_a_signal_that_was_to_be_ignored_is(name):
     """As nohup and shells in the background have it."""
     body = f"import os, signal\nos.kill(os.getpid(), signal.{name})\nprint('done')"
-    done = run(body, before=["bash", "-c", f"trap '' {name}; exec \"$0\" \"$@\""])
+    done = run(body, before=["bash", "-c", f'trap \'\' {name}; exec "$0" "$@"'])
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
