@@ -28,6 +28,9 @@ def download(dataset: Dataset, folder: Path) -> Path:
             pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=folder)
         # requests raises subclasses of OSError, pooch a ValueError for a checksum that differs.
         except (OSError, ValueError) as error:
+            # pooch leaves the connection of a request that is refused open.
+            if (response := getattr(error, "response", None)) is not None:
+                response.close()
             reason = one_line(error)
             raise UserError(
                 f"{dataset.name}: found no way to download {url} to {folder} ({reason}), expected "

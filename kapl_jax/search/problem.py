@@ -162,4 +162,4 @@ class Problem(Protocol):
 
 def decayed_rate(hyperparameters: dict[str, jax.Array], epoch: jax.Array) -> jax.Array:
     """Return the learning rate of an epoch: `learning_rate`, times `decay` after each epoch."""
-    return hyperparameters["learning_rate"] * hyperparameters["decay"] ** epoch
+    return hyperparameters["learning_rate"] * jax.lax.pow(hyperparameters["decay"], epoch)

@@ -117,8 +117,6 @@ def no_more(pipeline, contenders):
 
 LINE = Method(
     name="line",
-    title="Line",
-    paper="Legendre, 1805",
     settings=LineSettings,
     kind=Kind(noun="line", folder="lines", generated=("points",)),
     load=lambda settings, config: Line(),
@@ -128,7 +126,7 @@ LINE = Method(
     summary=summary,
     predictor=lambda model: model,
     predicts=Settings,
-    presentation=Presentation(),
+    presentation=Presentation("Line", "Legendre, 1805"),
     embedded="points",
     objective=lambda settings: "closeness",
     stages=(no_more,),

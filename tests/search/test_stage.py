@@ -231,7 +231,7 @@ class CurveProblem(Problem):
 
     def evaluate_block(self, variables, candidate, data, block):
         epochs = variables["epochs"]
-        return {"height": candidate[epochs - 1], "count": epochs * 1.0}
+        return {"height": candidate[epochs - 1], "count": epochs.astype(jnp.float32)}
 
     def metrics(self, split, values):
         return values[0]

@@ -315,7 +315,8 @@ class HeavyProblem(LineProblem):
         return TrainingState(variables, (trained.optimizer, wide + 1)), loss
 
     def evaluate_block(self, variables, candidate, data, block):
-        rows = jnp.outer(jnp.arange(self.evaluated) % 7, variables["wide"])
+        factors = (jnp.arange(self.evaluated) % 7).astype(jnp.float32)
+        rows = jnp.outer(factors, variables["wide"])
         return {"closeness": jnp.sort(rows, axis=0)[-1].sum()}
 
 

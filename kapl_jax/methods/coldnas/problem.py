@@ -218,7 +218,7 @@ class ColdNASProblem(Problem):
     ) -> jax.Array:
         """Return the mean over users of the mean squared error of their query items."""
         predicted = self._apply(parameters, candidate, users, support, query)
-        counts = jnp.maximum(jnp.sum(batch.query.mask, axis=1), 1)
+        counts = jnp.maximum(jnp.sum(batch.query.mask, axis=1), 1).astype(batch.weights.dtype)
         weights = query.layout.spread(batch.weights / counts / jnp.sum(batch.weights))
         return jnp.sum(jnp.where(query.mask, weights * jnp.square(predicted - query.labels), 0.0))
 

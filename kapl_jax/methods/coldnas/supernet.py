@@ -23,7 +23,7 @@ class SupernetProblem(ColdNASProblem):
     def modulation(self, parameters: Any, candidate: jax.Array) -> Modulate:
         """Return the relaxed modulation; that of α = 0 where there are no parameters yet."""
         alpha = parameters.get("alpha", jnp.zeros(candidate.shape))
-        return relaxed_modulate(jax.nn.sigmoid(alpha) * candidate)
+        return relaxed_modulate(jax.nn.sigmoid(alpha) * candidate.astype(alpha.dtype))
 
     def init_parameters(self, key: jax.Array, candidate: jax.Array) -> dict[str, Any]:
         """Return the model's parameters and α before training."""

@@ -276,7 +276,8 @@ def trained_once(monkeypatch):
     run_chunk, stages = ChunkTraining.run, []
 
     def checked(self, tag, members, *rest, **keywords):
-        events = map(json.loads, (self.folder.parents[1] / "metrics.jsonl").open())
+        lines = (self.folder.parents[1] / "metrics.jsonl").read_text().splitlines()
+        events = map(json.loads, lines)
         done = {e["id"] for e in events if (e["event"], e["stage"]) == ("candidate", tag["stage"])}
         assert not done & {one.id for one in members}
         stages.append(tag["stage"])

@@ -21,6 +21,7 @@ from tests.methods.coldnas.tiny import (
     HYPERPARAMETERS,
     OPTIONS,
     POSITIONS,
+    as_precise,
     problem,
     slow_users,
     structures,
@@ -114,6 +115,7 @@ def loss_program(kind="structure", grouped=False):
     layouts = one._groups.layouts if grouped else None
 
     def loss(parameters, candidate, tasks, item_fields):
+        candidate, tasks = as_precise((candidate, tasks), parameters)
         sets = item_sets(item_fields, tasks, layouts)
         return one._loss(parameters, candidate, tasks.features, *sets, tasks)
 

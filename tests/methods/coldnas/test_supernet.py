@@ -16,6 +16,7 @@ from tests.methods.coldnas.tiny import (
     HYPERPARAMETERS,
     OPTIONS,
     POSITIONS,
+    as_precise,
     problem,
     slow_users,
     structures,
@@ -58,6 +59,7 @@ def loss_program(one):
 
     def loss(parameters, candidate):
         tasks, item_fields = one.data["train"].tasks, one.data["train"].item_fields
+        tasks = as_precise(tasks, parameters)
         sets = item_sets(item_fields, tasks)
         return one._loss(parameters, candidate, tasks.features, *sets, tasks)
 

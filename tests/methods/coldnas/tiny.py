@@ -153,3 +153,13 @@ def slow_users(data: ColdStartData, tasks: UserTasks) -> list[SlowUser]:
         SlowUser(fields(data.user_features, user), rated("support", index), rated("query", index))
         for index, user in enumerate(tasks.users)
     ]
+
+
+def as_precise(tree, like):
+    """Return `tree` with its floats in the precision of the parameters `like`."""
+    dtype = jax.tree.leaves(like)[0].dtype
+
+    def converted(leaf):
+        return leaf.astype(dtype) if np.issubdtype(leaf.dtype, np.floating) else leaf
+
+    return jax.tree.map(converted, tree)
