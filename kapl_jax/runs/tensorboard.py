@@ -17,7 +17,9 @@ from google.protobuf.message import DecodeError
 from tensorboardX.proto import event_pb2, summary_pb2
 from tensorboardX.record_writer import masked_crc32c
 
+from kapl_jax.errors import UserError
 from kapl_jax.runs.files import write_all
+from kapl_jax.runs.lock import check_held
 from kapl_jax.runs.program import print_warnings
 
 # Which numbers of an event become scalars: event kind -> {key in the event: name of the scalar}.
@@ -58,7 +60,11 @@ class TensorBoardLog:
             self._catch_up()
 
     def update(self) -> None:
-        """Write the scalars of the events that came since the last time."""
+        """Write the scalars of the events that came since the last time.
+
+        Raises:
+            UserError: The run directory was removed, or is another process's now.
+        """
         if not self._failed:
             with self._forgiven():
                 self._write(self._new_scalars())
@@ -67,7 +73,8 @@ class TensorBoardLog:
         """Close the event files; if something is missing in them, write it."""
         lost = self._failed or (self._file is not None and not self._file.exists())
         if lost and self._path.parent.is_dir():
-            with self._forgiven():
+            # Of a run directory that is lost whatever ends the run tells.
+            with contextlib.suppress(UserError), self._forgiven():
                 self._catch_up()
         self._close_file()
 
@@ -78,6 +85,7 @@ class TensorBoardLog:
             yield
         except OSError as error:
             self._close_file()
+            check_held(self._path)
             if not self._failed:
                 print_warnings(
                     [
@@ -124,7 +132,9 @@ class TensorBoardLog:
         write_all(self._stream, b"".join(parts))
 
     def _open_file(self, purge_from: int | None) -> None:
-        # Not its parents: a run directory that was removed does not come back.
+        # Not its parents: a run directory that was removed does not come back. Nor into what a
+        # checkpoint that is being written makes of it for a moment.
+        check_held(self._path)
         self._path.mkdir(exist_ok=True)
         # TensorBoard reads the files in the order of their names.
         earlier = [file.name.split(".")[3] for file in _event_files(self._path)]

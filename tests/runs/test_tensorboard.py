@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kapl_jax.errors import UserError
 from kapl_jax.runs import files
+from kapl_jax.runs.lock import RunLock
 from kapl_jax.runs.tensorboard import TensorBoardLog, read_scalars
 
 
@@ -177,3 +179,22 @@ def test_files_removed_on_the_way_are_there_at_the_end(tmp_path):
     log.update()
     log.close()
     assert by_tag(tmp_path)["search/candidate_score"] == {0: 0.5, 1: 0.75}
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_run_directory_that_is_lost_does_not_come_back(tmp_path, capsys, made):
+    """Not even into what a checkpoint makes of it for a moment; no warning adds to the error."""
+    run, recorded = tmp_path / "run", list[dict]()
+    run.mkdir()
+    lock = RunLock(run)
+    log = TensorBoardLog(run / "tensorboard", recorded)
+    run.rename(tmp_path / "gone")
+    if made:
+        run.mkdir()
+    recorded.append(candidate(0.5))
+    with pytest.raises(UserError, match="was removed while the run worked in it"):
+        log.update()
+    log.close()
+    assert not made or list(run.iterdir()) == []
+    lock.release()
+    assert capsys.readouterr().err == ""
