@@ -64,11 +64,14 @@ def add_pruned(pipeline: SearchPipeline, contenders: list[Contender]) -> list[Co
 def pruned(pipeline: SearchPipeline, contenders: Sequence[Contender]) -> Pruning | None:
     """Return how the best structure found was pruned; None where it is not to be.
 
-    What is recorded is not trained again.
+    One that is given is pruned, too; of several that are given none, since which is the best is not
+    known yet. What is recorded is not trained again.
     """
     settings = _settings(pipeline)
     found = [one for one in contenders if one.searched]
     if not (settings.keep_gain and settings.is_symbolic and found and found[0].structure.any()):
+        return None
+    if settings.structure and len(found) > 1:
         return None
     return _prune(pipeline, found[0].structure)
 

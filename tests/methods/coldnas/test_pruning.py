@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kapl_jax.methods.coldnas.pruning import prune, without
+from kapl_jax.methods.coldnas.settings import ColdNASSettings
+from kapl_jax.methods.coldnas.stages import pruned
+from kapl_jax.methods.contenders import Contender
 
 C = 3
 
@@ -108,3 +113,10 @@ def test_without_a_floor_nothing_is_taken_away(diverged):
 
     structure = np.ones((C, 4), bool)
     np.testing.assert_array_equal(prune(structure, train, keep=0.9).structure, structure)
+
+
+def test_of_several_given_structures_none_is_pruned():
+    """Which of them is the best is not known before they are trained to the end."""
+    pipeline = SimpleNamespace(settings=ColdNASSettings(structure="film|scale"))
+    given = [Contender(name, np.ones((4, 4), bool), True) for name in ("film", "scale")]
+    assert pruned(pipeline, given) is None
