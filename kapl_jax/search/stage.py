@@ -117,10 +117,12 @@ class Stage:
         self._round = number
         fresh = self._without_known(individuals)
         self.progress.advance(self.schedule.cost(len(individuals)) - self.schedule.cost(len(fresh)))
-        if len(self.schedule.rungs) == 1:
-            self._train_at_once(fresh, again)
-        elif self._all_recorded(fresh):
+        if all(one.id in self._recorded and one.id not in again for one in fresh):
             self.progress.advance(self.schedule.cost(len(fresh)))
+            # A run that was killed in between has recorded them, but not removed their checkpoints.
+            self._training.forget(self._recorded)
+        elif len(self.schedule.rungs) == 1:
+            self._train_at_once(fresh, again)
         else:
             try:
                 self._train_rung_by_rung(fresh)
@@ -262,9 +264,6 @@ class Stage:
 
     def _extras(self, chunk: Chunk) -> Sequence[Mapping[str, Any]]:
         return self.finish(chunk) if self.finish else [{}] * len(chunk.individuals)
-
-    def _all_recorded(self, individuals: Sequence[Individual]) -> bool:
-        return all(one.id in self._recorded for one in individuals)
 
     def _record(self, finished: Any) -> None:
         events = [

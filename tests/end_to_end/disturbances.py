@@ -161,7 +161,7 @@ class Undisturbed:
         assert set(counts.values()) == {1}, where
         assert counts == results_by_id(self.workdir), where
         left = {entry.name for entry in (workdir / "checkpoints").iterdir()}
-        assert left == {"model"}, where
+        assert left == {"model"}, (left, where)
         assert not (workdir / "lock").exists(), where
 
 

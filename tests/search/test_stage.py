@@ -150,6 +150,25 @@ def test_recorded_individuals_are_not_trained_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(scores(first), scores(again))
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_killed_before_checkpoints_are_removed_they_are_by_the_next(
+    tmp_path, monkeypatch, schedule
+):
+    def forget(*_):
+        raise Killed
+
+    # One call per epoch, so that there is a checkpoint.
+    monkeypatch.setattr(chunk_training, "_SECONDS_PER_CALL", 0.0)
+    individuals, folder = make_individuals(4), tmp_path / "checkpoints" / "search-in-training"
+    with monkeypatch.context() as patch:
+        patch.setattr(chunk_training.ChunkTraining, "forget", forget)
+        with pytest.raises(Killed):
+            run_stage(tmp_path, [individuals], schedule, checkpoint_seconds=0.0)
+    assert folder.exists()
+    run_stage(tmp_path, [individuals], schedule)
+    assert not folder.exists()
+
+
 @both_kinds
 def test_halving_equals_fits_one_by_one(tmp_path, kind):
     """And who stays is the best of those fits; the survivor is as if trained alone to the end."""
