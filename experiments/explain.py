@@ -49,7 +49,7 @@ def main(argv: list[str]) -> None:
         write_json(file, explanation.to_json())
     except UserError as error:
         raise UserError(f"{error}, or give another folder by --out") from None
-    print(f"pictures: {folder}" if pictures else f"{explanation.title}: {file}")
+    print(f"pictures, and as JSON: {folder}" if pictures else f"{explanation.title}: {file}")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def test_predictions_are_explained(finished):
     assert (done.returncode, done.stderr) == (0, "")
     said = done.stdout.splitlines()
     assert said[0] == "how the model is modulated"
-    assert said[-1] == "pictures: run/explain"
+    assert said[-1] == "pictures, and as JSON: run/explain"
     (best,) = json.loads(predict(finished, "--json", "--top=1").stdout)
     told = f"what the ratings do to {best['title']}, predicted {best['rating']:.3f}"
     assert told in said
