@@ -39,14 +39,24 @@ class ModelStore:
         tag = {"ids": [one.id for one in individuals]}
         save_pytree(self._finalists / individuals[0].id, kept, tag)
 
-    def load(self, individual: str) -> dict[str, Any]:
-        """Return what was saved of one individual by its id: `variables` and the details."""
+    def load(self, individuals: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what was saved of individuals by their ids: `variables` and the details.
+
+        A chunk that holds several of them is read once.
+
+        Raises:
+            UserError: One is not there, or is damaged.
+        """
+        found = dict[str, dict[str, Any]]()
         for folder in saved_in(self._finalists):
-            if individual in _ids(folder):
+            here = set(individuals) & set(_ids(folder))
+            if here:
                 kept, ids = _load_chunk(folder)
-                one: dict[str, Any] = jax.tree.map(itemgetter(ids.index(individual)), kept)
-                return one
-        raise UserError(f"{self._finalists}: the model {individual} is not there")
+                found |= {one: jax.tree.map(itemgetter(ids.index(one)), kept) for one in here}
+        for one in individuals:
+            if one not in found:
+                raise UserError(f"{self._finalists}: the model {one} is not there")
+        return [found[one] for one in individuals]
 
     def lost(self, individuals: Collection[str]) -> set[str]:
         """Return which of these individuals' models are not there or damaged, with a warning."""

@@ -69,14 +69,14 @@ class Finished:
             pipeline.settings,
             pipeline.data,
             self.best.structure,
-            pipeline.store.load(chosen.individual.id)["variables"],
+            pipeline.store.load([chosen.individual.id])[0]["variables"],
             {name: float(np.mean([one[name] for one in tests])) for name in tests[0]},
         )
 
     def test_values(self) -> list[PyTree]:
         """Return what evaluation gave for each block of the test, the best's seeds first."""
-        store = self.pipeline.store
-        kept = [store.load(one.individual.id)["test"] for one in self.outcomes[self.best.name]]
+        ids = [one.individual.id for one in self.outcomes[self.best.name]]
+        kept = [one["test"] for one in self.pipeline.store.load(ids)]
         return [
             jax.tree.map(lambda *leaves: np.stack(leaves), *(one[block] for one in kept))
             for block in sorted(kept[0])

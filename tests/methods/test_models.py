@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kapl_jax.errors import UserError
+from kapl_jax.methods import models
 from kapl_jax.methods.models import ModelStore
 from tests.methods.autoblm.tiny import individuals
 from tests.runs.damage import DAMAGES, largest_file
@@ -22,12 +23,16 @@ def make_models(members, offset=0):
     return {"variables": variables, "test_ranks": ranks}
 
 
-def test_a_model_of_any_chunk_is_found_by_its_individual(tmp_path):
+def test_models_of_any_chunks_are_found_by_their_individuals(tmp_path, monkeypatch):
     store, members = ModelStore(tmp_path), individuals(5)
     store.save(members[:3], **make_models(members[:3]))
     store.save(members[3:], **make_models(members[3:], offset=3))
-    for index, one in enumerate(members):
-        found = ModelStore(tmp_path).load(one.id)
+    real, read = models.load_pytree, []
+    monkeypatch.setattr(models, "load_pytree", lambda folder: read.append(folder) or real(folder))
+    order = [3, 0, 4, 2]
+    loaded = ModelStore(tmp_path).load([members[index].id for index in order])
+    assert len(read) == len(set(read)) == 2
+    for index, found in zip(order, loaded, strict=True):
         np.testing.assert_array_equal(found["variables"]["entity"], np.full((3, 2), index))
         np.testing.assert_array_equal(found["variables"]["relation"], np.full((2, 2), -index))
         np.testing.assert_array_equal(found["test_ranks"], np.full((2, 5), 1 + index))
@@ -37,7 +42,7 @@ def test_a_chunk_trained_again_replaces(tmp_path):
     store, members = ModelStore(tmp_path), individuals(2)
     store.save(members, **make_models(members))
     store.save(members, **make_models(members, offset=7))
-    assert store.load(members[0].id)["test_ranks"][0, 0] == 8
+    assert store.load([members[0].id])[0]["test_ranks"][0, 0] == 8
 
 
 def test_a_model_that_is_not_there(tmp_path):
@@ -45,7 +50,7 @@ def test_a_model_that_is_not_there(tmp_path):
     store.save(members, **make_models(members))
     other = dataclasses.replace(members[0], seed=9)
     with pytest.raises(UserError, match=f"the model {other.id} is not there"):
-        store.load(other.id)
+        store.load([other.id])
 
 
 def test_the_best_model_stays(tmp_path):
@@ -65,7 +70,7 @@ def test_the_best_model_stays(tmp_path):
     assert description["name"] == "complex"
     assert description["options"] == {"embedding_dim": 2}
     with pytest.raises(UserError, match="is not there"):
-        store.load(members[0].id)
+        store.load([members[0].id])
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -80,7 +85,7 @@ def test_lost_models_are_named(tmp_path, capsys, damage):
     DAMAGES[damage](largest_file(tmp_path / "finalists" / ids[0]))
     assert store.lost(ids) == {*ids[:3], ids[4]}
     assert f"finalists/{ids[0]}: the checkpoint is damaged" in capsys.readouterr().err
-    assert store.load(ids[3])["test_ranks"][0, 0] == 1
+    assert store.load([ids[3]])[0]["test_ranks"][0, 0] == 1
 
 
 @pytest.mark.parametrize("name", ["tag.json", None])

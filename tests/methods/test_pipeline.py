@@ -96,7 +96,7 @@ def summary(finished):
     x = np.linspace(-1, 1, 12)
     for outcomes in finished.outcomes.values():
         for one in outcomes:
-            kept = finished.pipeline.store.load(one.individual.id)
+            kept = finished.pipeline.store.load([one.individual.id])[0]
             a, b = kept["variables"]["params"]["w"]
             closeness = -np.mean((a * x + b - 3 * x) ** 2)
             assert one.record["test"]["closeness"] == pytest.approx(closeness, rel=1e-4)
