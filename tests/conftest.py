@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -38,6 +39,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+# A suite started in the background has interrupts ignored, and so had the programs it tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Not the cache of whoever runs the tests; nor is it asked for what would else be downloaded.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="kapl_jax-tests-")
