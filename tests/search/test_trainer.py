@@ -40,6 +40,9 @@ def make_individuals(count: int, seeds: int = 1) -> list[Individual]:
     ]
 
 
+two_devices = pytest.mark.skipif(jax.device_count() < 2, reason="needs two devices")
+
+
 @functools.cache
 def make_trainer(
     chunk_size: int = 0, num_devices: int = 8, kind: str = "resident"
@@ -270,6 +273,7 @@ def test_layout_covers_everybody_once(count, limit):
     assert size * len(parts) <= smallest * -(-count // smallest) * 4 / 3
 
 
+@two_devices
 def test_rounds_of_many_sizes_share_few_chunk_sizes():
     """Each is a program."""
     trainer = make_trainer(0, 2)
@@ -278,7 +282,7 @@ def test_rounds_of_many_sizes_share_few_chunk_sizes():
 
 
 @both_kinds
-@pytest.mark.skipif(jax.device_count() < 2, reason="needs two devices")
+@two_devices
 def test_memory_limits_the_chunk(monkeypatch, kind):
     individuals = make_individuals(64)
     trainer = make_trainer(0, 2, kind)
@@ -324,6 +328,7 @@ def heavy(*sizes):
     return PopulationTrainer(HeavyProblem(*sizes), devices=jax.devices()[:2])
 
 
+@two_devices
 def test_memory_of_evaluation_and_of_the_best_variables_is_counted():
     individuals = make_individuals(8)
     small, large = heavy(1), heavy(500)
@@ -334,6 +339,7 @@ def test_memory_of_evaluation_and_of_the_best_variables_is_counted():
     assert 4 * 4000 <= needed[1] - needed[0] < 4 * 5000
 
 
+@two_devices
 def test_memory_of_the_optimizer_is_counted_beside_evaluation_but_not_in_the_best():
     individuals = make_individuals(8)
     lean, heavier = heavy(500), heavy(500, 5000)
@@ -345,6 +351,7 @@ def test_memory_of_the_optimizer_is_counted_beside_evaluation_but_not_in_the_bes
     assert more == [4 * 4999 * 4] * 2
 
 
+@two_devices
 def test_a_device_that_does_not_tell_its_memory_is_not_taken_for_the_host(monkeypatch):
     class Silent:
         platform = "gpu"
