@@ -51,7 +51,7 @@ def numbered_names(file: TextFile, kind: str, *, ids_first: bool = False) -> Nam
     order = np.argsort(numbers, kind="stable")
     taken = np.flatnonzero(np.diff(numbers[order]) == 0)
     if taken.size:
-        row = order[taken + 1].min()
+        row = int(order[taken + 1].min())
         raise file.error(row, f"{kind} id {numbers[row]} for the second time", "every id once")
     return _distinct_names(file, names, order)
 
