@@ -35,6 +35,11 @@ def searcher(run: Run) -> str | None:
     return None if found in (None, "none") or setting(run, "structure") else str(found)
 
 
+def origin(run: Run) -> str:
+    """Return where the structures come from that are no baselines: "searched" or "given"."""
+    return "searched" if searcher(run) else "given"
+
+
 def setting(run: Run, name: str) -> Any:
     """Return a setting of the run, None where it has no such setting."""
     return (run.config.get("settings") or {}).get(name)

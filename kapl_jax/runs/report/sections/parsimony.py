@@ -60,11 +60,15 @@ def _figure(
     name: str,
 ) -> Figure:
     by = summary.main_metric(runs[0])
-    kinds = ("searched", f"{baseline}s")
+    kinds = [(summary.origin(run), f"{baseline}s") for run in runs]
     if len(runs) == 1:
-        groups = list(kinds)
+        groups = list(kinds[0])
     else:
-        groups = [f"{run_name}: {kind}" for run_name in names for kind in kinds]
+        groups = [
+            f"{run_name}: {kind}"
+            for run_name, of_run in zip(names, kinds, strict=True)
+            for kind in of_run
+        ]
     drawn = figures.scatter(points, groups, axis_label(by, "test"))
     words = "; ".join(f"{p.label} {count(p.x)} parameters, {number(p.y.mean)}" for p in points)
     svg = to_svg(drawn, name, f"Parameters against test {metric_label(by)}. {words}")

@@ -68,7 +68,7 @@ def _table(run: Run, models: Sequence[Model], baseline: str) -> Table:
     rows = [
         [
             model.name,
-            "searched" if model.searched else baseline,
+            summary.origin(run) if model.searched else baseline,
             metric_value(model.valid, by),
             *(metric_value(model.test, name) for name in names),
             count(model.parameters),
