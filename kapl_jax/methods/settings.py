@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -151,6 +152,18 @@ class SearchSettings(Settings):
     def _tuned(self) -> dict[str, Tuned]:
         declared = {field.name: field.metadata["tuned"] for field in dataclasses.fields(self)}
         return {name: how for name, how in declared.items() if how is not None}
+
+
+def inherited(name: str, default: Any, **changes: Any) -> Any:
+    """Declare a field of `SearchSettings` again, for a method that has another default.
+
+    Args:
+        name: The field.
+        default: Its default here.
+        **changes: What else differs, as arguments of `setting`.
+    """
+    metadata = SearchSettings.__dataclass_fields__[name].metadata
+    return dataclasses.field(default=default, metadata={**metadata, **changes})
 
 
 @dataclasses.dataclass(frozen=True)

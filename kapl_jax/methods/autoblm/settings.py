@@ -8,7 +8,7 @@ import numpy as np
 
 from kapl_jax.errors import UserError
 from kapl_jax.methods.autoblm.problem import TrainingOptions
-from kapl_jax.methods.settings import GraphSettings, SearchSettings, between, log
+from kapl_jax.methods.settings import GraphSettings, SearchSettings, between, inherited, log
 from kapl_jax.runs.settings import setting
 
 # What has no meaning without a relaxed structure is not offered.
@@ -26,11 +26,9 @@ class AutoBLMSettings(GraphSettings):
     """The settings of one AutoBLM run; the program's flags are made from them."""
 
     dataset: str = setting("umls", "Registered graph (umls, kinships, WN18RR, ...) or a folder.")
-    workdir: str = setting(
-        "runs/autoblm", "Run directory; continued if it exists.", path=True, identity=False
-    )
-    searcher: str = setting("evolutionary", "How structures are proposed.", choices=SEARCHERS)
-    candidates: int = setting(256, "Least number of structures to train in the search.", low=1)
+    workdir: str = inherited("workdir", "runs/autoblm")
+    searcher: str = inherited("searcher", "evolutionary", choices=SEARCHERS)
+    candidates: int = inherited("candidates", 256)
     structure: str = setting(
         "", "Skip the search: preset names or structures like '1 0; 0 2', separated by '|'."
     )

@@ -16,7 +16,7 @@ from kapl_jax.errors import UserError
 from kapl_jax.methods.coldnas.network_space import NetworkSpace
 from kapl_jax.methods.coldnas.problem import ColdNASOptions
 from kapl_jax.methods.coldnas.space import ModulationSpace
-from kapl_jax.methods.settings import SearchSettings, fixed, log
+from kapl_jax.methods.settings import SearchSettings, fixed, inherited, log
 from kapl_jax.runs.settings import setting
 from kapl_jax.search.searchers import REGISTRY
 
@@ -31,9 +31,7 @@ class ColdNASSettings(SearchSettings):
     dataset: str = setting(
         "planted", "Registered ratings (lastfm, ml-100k, ml-1m, planted), a folder or a CSV file."
     )
-    workdir: str = setting(
-        "runs/coldnas", "Run directory; continued if it exists.", path=True, identity=False
-    )
+    workdir: str = inherited("workdir", "runs/coldnas")
     objective: str = setting("mse", "Metric by which structures are compared.", choices=METRICS)
     search_space: str = setting(
         "operations",
@@ -45,23 +43,18 @@ class ColdNASSettings(SearchSettings):
         "How structures are proposed; differentiable is ColdNAS's own, decoupled ColdNAS+'s.",
         choices=list(REGISTRY),
     )
-    candidates: int = setting(96, "Least number of structures to train in the search.", low=1)
+    candidates: int = inherited("candidates", 96)
     structure: str = setting(
         "",
         "Skip the search: preset names or structures like 'shift; -; max scale; -', separated by "
         "'|'.",
     )
-    epochs: int = setting(40, "Epochs per structure in the search and in tuning.", low=1)
-    evaluate_search_every: int = setting(
-        5,
-        "Epochs between validations in the search and in tuning, of which the best counts; "
-        "0: validate once, after the last epoch.",
-        low=0,
+    epochs: int = inherited("epochs", 40)
+    evaluate_search_every: int = inherited("evaluate_search_every", 5)
+    one_shot_pool: int = inherited("one_shot_pool", 256)
+    one_shot_epochs: int = inherited(
+        "one_shot_epochs", 60, meaning="Most epochs of training of a supernet."
     )
-    one_shot_pool: int = setting(
-        256, "Structures that a supernet scores at a time.", low=2, high=100_000
-    )
-    one_shot_epochs: int = setting(60, "Most epochs of training of a supernet.", low=1)
     supernets: int = setting(
         4, "Supernets to train, with one seed each (differentiable searcher).", low=1, high=1000
     )
@@ -81,17 +74,9 @@ class ColdNASSettings(SearchSettings):
     pruning_seeds: int = setting(
         3, "Seeds per structure in pruning (--keep_gain).", low=1, high=1000
     )
-    tuning_samples: int = setting(
-        4,
-        "Sets of hyperparameters tried per structure; 1: only that of the search.",
-        low=1,
-        high=10_000,
-    )
-    final_epochs: int = setting(
-        60, "Most epochs in the final stage; validation selects the best.", low=1
-    )
-    evaluate_every: int = setting(5, "Epochs between validations in the final stage.", low=1)
-    seeds: int = setting(10, "Seeds per structure in the final stage.", low=1, high=10_000)
+    tuning_samples: int = inherited("tuning_samples", 4)
+    evaluate_every: int = inherited("evaluate_every", 5)
+    seeds: int = inherited("seeds", 10)
     published_protocol: bool = setting(
         False, "Also train with epochs selected on test users, as the published program does."
     )

@@ -21,7 +21,7 @@ from kapl_jax.methods.red_gnn.space import (
     parse_choices,
     parse_structure,
 )
-from kapl_jax.methods.settings import GraphSettings, between, log
+from kapl_jax.methods.settings import GraphSettings, between, inherited, log
 from kapl_jax.runs.settings import setting
 
 
@@ -34,48 +34,24 @@ class RedGNNSettings(GraphSettings):
         "Registered graph (umls, family, WN18RR_v1, ...) or a folder; with X_ind beside X an "
         "inductive pair.",
     )
-    workdir: str = setting(
-        "runs/red_gnn", "Run directory; continued if it exists.", path=True, identity=False
-    )
-    searcher: str = setting(
-        "evolutionary", "How structures are proposed.", choices=["random", "evolutionary"]
-    )
-    candidates: int = setting(32, "Least number of structures to train in the search.", low=1)
-    round_size: int = setting(
-        16,
-        "Structures proposed and trained together, in each round of the search.",
-        low=1,
-        high=100_000,
-    )
+    workdir: str = inherited("workdir", "runs/red_gnn")
+    searcher: str = inherited("searcher", "evolutionary", choices=["random", "evolutionary"])
+    candidates: int = inherited("candidates", 32)
+    round_size: int = inherited("round_size", 16)
     structure: str = setting(
         PUBLISHED,
         "Skip the search: 'published', 'nbfnet' or structures like 'message=product, "
         "num_layers=3', separated by '|'; empty: search.",
     )
-    epochs: int = setting(10, "Epochs per structure in the search and in tuning.", low=1)
-    evaluate_search_every: int = setting(
-        2,
-        "Epochs between validations in the search and in tuning, of which the best counts; "
-        "0: validate once, after the last epoch.",
-        low=0,
+    epochs: int = inherited("epochs", 10)
+    evaluate_search_every: int = inherited("evaluate_search_every", 2)
+    finalists: int = inherited("finalists", 3)
+    presets: str = inherited(
+        "presets", "all", meaning="Compare a search with the published structure: 'all' or 'none'."
     )
-    finalists: int = setting(
-        3,
-        "Best structures of the search that go on to tuning and the final stage.",
-        low=1,
-        high=100_000,
-    )
-    presets: str = setting("all", "Compare a search with the published structure: 'all' or 'none'.")
-    tuning_samples: int = setting(
-        1,
-        "Sets of hyperparameters tried per structure; 1: only that of the search.",
-        low=1,
-        high=10_000,
-    )
-    final_epochs: int = setting(
-        50, "Most epochs in the final stage; validation selects the best.", low=1
-    )
-    evaluate_every: int = setting(1, "Epochs between validations in the final stage.", low=1)
+    tuning_samples: int = inherited("tuning_samples", 1)
+    final_epochs: int = inherited("final_epochs", 50)
+    evaluate_every: int = inherited("evaluate_every", 1)
 
     activation: str = setting("relu", "Activation of a layer.", choices=NAMED["activation"])
     message: str = setting(

@@ -35,9 +35,9 @@ def searcher(run: Run) -> str | None:
     return None if found in (None, "none") or setting(run, "structure") else str(found)
 
 
-def origin(run: Run) -> str:
-    """Return where the structures come from that are no baselines: "searched" or "given"."""
-    return "searched" if searcher(run) else "given"
+def origin(run: Run, searched: str = "searched") -> str:
+    """Return how the structures came that are no baselines: `searched`, or "given"."""
+    return searched if searcher(run) else "given"
 
 
 def setting(run: Run, name: str) -> Any:

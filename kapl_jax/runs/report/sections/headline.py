@@ -52,7 +52,7 @@ def _message(run: Run, presentation: Presentation) -> str:
     if not found.searched:
         return f"The best {terms.candidate} is the {terms.baseline} {found.name}: {reached}."
     if baseline is None:
-        return f"The best {terms.candidate} {_found_or_given(run)} reaches {reached}."
+        return f"The best {terms.candidate} {summary.origin(run, 'found')} reaches {reached}."
     gain = summary.as_metric(run, merit(found.valid, by) - merit(baseline.valid, by))
     verdict = f"{gain:+.4f} against" if abs(gain) >= 5e-5 else "level with"
     direction = f"; {better(sign(by))}" if by in LOWER_IS_BETTER else ""
@@ -104,15 +104,11 @@ def _facts(run: Run, presentation: Presentation) -> list[tuple[str, str]]:
     return [(label, shown) for label, shown in entries if shown not in ("", "–")]
 
 
-def _found_or_given(run: Run) -> str:
-    return "found" if summary.origin(run) == "searched" else "given"
-
-
 def _versus(run: Run, presentation: Presentation) -> Table | None:
     found, baseline = found_model(run), best_baseline(run)
     if found is None:
         return None
-    beside: list[tuple[str, Model]] = [(f"Best {_found_or_given(run)}", found)]
+    beside: list[tuple[str, Model]] = [(f"Best {summary.origin(run, 'found')}", found)]
     if baseline is not None and (found.searched or baseline.name != found.name):
         beside.append((f"Best {presentation.words.baseline}", baseline))
     by = summary.main_metric(run)
