@@ -179,6 +179,18 @@ def test_a_search_that_beats_no_preset_says_so(fake: Callable[..., Run]) -> None
     )
 
 
+def test_structures_that_were_given_are_not_said_to_be_found(fake: Callable[..., Run]) -> None:
+    run = fake()
+    settings = {**run.config["settings"], "structure": "1 0; 0 2"}
+    given = dataclasses.replace(run, config={**run.config, "settings": settings})
+    for one, origin, other in ((run, "found", "given"), (given, "given", "found")):
+        text = Page(render([one], PRESENTATIONS)).text
+        assert f"The best structure {origin} reaches" in text
+        assert f"Best {origin}" in text
+        assert f"Best {other}" not in text
+        assert ("What was searched, and" in text) == (origin == "found")
+
+
 @pytest.mark.parametrize(
     ("candidates", "sections"),
     [(0, ["found", "settings"]), (40, ["found", "trajectory", "pictures", "settings"])],

@@ -49,16 +49,17 @@ def _message(run: Run, presentation: Presentation) -> str:
     reached = (
         f"validation {label} {metric_value(found.valid, by)}, test {metric_value(found.test, by)}"
     )
+    origin = summary.origin(run, "found")
     if not found.searched:
         return f"The best {terms.candidate} is the {terms.baseline} {found.name}: {reached}."
     if baseline is None:
-        return f"The best {terms.candidate} {summary.origin(run, 'found')} reaches {reached}."
+        return f"The best {terms.candidate} {origin} reaches {reached}."
     gain = summary.as_metric(run, merit(found.valid, by) - merit(baseline.valid, by))
     verdict = f"{gain:+.4f} against" if abs(gain) >= 5e-5 else "level with"
     direction = f"; {better(sign(by))}" if by in LOWER_IS_BETTER else ""
     return (
-        f"The best {terms.candidate} found reaches {reached}. In validation that is {verdict} the "
-        f"best {terms.baseline}, {baseline.name}{direction}."
+        f"The best {terms.candidate} {origin} reaches {reached}. In validation that is {verdict} "
+        f"the best {terms.baseline}, {baseline.name}{direction}."
     )
 
 

@@ -28,7 +28,7 @@ def pictures(runs: Sequence[Run], presentations: Presentations) -> Section | Non
     blocks: list[Block] = []
     for index, ((run, draw), label) in enumerate(zip(pairs, summary.labels(drawn), strict=True)):
         shown = _searched(run, draw, f"picture{index}")
-        heading = "Searched" if run.results else "Best so far"
+        heading = summary.origin(run).capitalize() if run.results else "Best so far"
         if shown:
             blocks.append(Gallery(shown, f"{heading}: {label}" if len(drawn) > 1 else heading))
     terms = common_words(drawn, presentations)
@@ -37,7 +37,8 @@ def pictures(runs: Sequence[Run], presentations: Presentations) -> Section | Non
     if not blocks:
         return None
     title = f"The {terms.candidate}s in pictures"
-    lead = f"What was searched, and the {terms.baseline}s it is compared with."
+    origins = " or ".join(dict.fromkeys(map(summary.origin, drawn)))
+    lead = f"What was {origins}, and the {terms.baseline}s it is compared with."
     return Section("pictures", title, lead, blocks)
 
 
